@@ -1,0 +1,64 @@
+"""Windows, carried state and masks for recurrent networks in Keras.
+
+Read the modules in this order; imports point from the bottom of the list to the top.
+
+validation  what every public function checks before it computes
+data        the lessons' sequences, toy and real
+windows     windows, padding, masks, buckets
+models      small Keras models; their state, read, set and reset
+training    training and predicting window by window
+probes      what a model remembers: states, reach, masks
+plots       arrays in, Axes out
+checks      instant feedback on predictions and exercises
+explorers   sliders around probes and plots
+
+Importing the package loads neither TensorFlow nor widgets.
+"""
+
+import importlib.machinery
+import os
+import sys
+from contextlib import contextmanager
+
+# TensorFlow and Keras read these once, while they load.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+
+@contextmanager
+def _silent_stderr():
+    """Send file descriptor 2 nowhere: C++ code writes there, past `sys.stderr`."""
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+class _QuietTensorFlow:
+    """Import TensorFlow without its start-up lines.
+
+    TensorFlow 2.21 prints them whatever `TF_CPP_MIN_LOG_LEVEL` says, and Jupyter shows
+    them in red. Python's own errors are raised as always.
+    """
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != "tensorflow":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def exec_module(module):
+                with _silent_stderr():
+                    execute(module)
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+
+sys.meta_path.insert(0, _QuietTensorFlow)

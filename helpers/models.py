@@ -1,0 +1,419 @@
+"""Small Keras models, and their state: read, set, reset, and passed from window to window."""
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from helpers.validation import check_choice, check_mask, check_whole_number
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "`helpers` needs Keras on TensorFlow. Received: KERAS_BACKEND="
+        f"{keras.backend.backend()!r}. Set it to 'tensorflow' and restart the kernel."
+    )
+
+CELLS = {"simple_rnn": layers.SimpleRNN, "gru": layers.GRU, "lstm": layers.LSTM}
+_RECURRENT = tuple(CELLS.values())
+# These treat each timestep for itself, so a window's border changes nothing for them.
+_STEPWISE = (
+    layers.Activation,
+    layers.Dense,
+    layers.Dropout,
+    layers.GaussianNoise,
+    layers.LayerNormalization,
+    layers.LeakyReLU,
+    layers.Masking,
+    layers.ReLU,
+    layers.TimeDistributed,
+)
+
+
+def build_rnn(
+    units,
+    *,
+    features,
+    outputs=1,
+    cell="lstm",
+    steps=None,
+    batch_size=None,
+    stateful=False,
+    mask_value=None,
+    return_sequences=True,
+    activation=None,
+):
+    """Build `Input → (Masking) → recurrent layers → Dense`.
+
+    Parameters
+    ----------
+    units : int or sequence of int
+        Units of the recurrent layer; several stack as many layers.
+    features, outputs : int
+        Features of an input timestep, and of an output.
+    cell : "lstm", "gru" or "simple_rnn"
+    steps, batch_size : int, optional
+        What `Input` declares; None leaves the axis open.
+    stateful : bool
+        Let the layers keep their state from call to call; needs `batch_size`.
+    mask_value : float, optional
+        Start with `Masking(mask_value)`.
+    return_sequences : bool
+        One output for every timestep, or one for the last (a last-step model).
+    activation : str, optional
+        Of the `Dense` layer.
+
+    Returns
+    -------
+    keras.Sequential
+        Maps (batch, timesteps, features) to (batch, timesteps, outputs), or to
+        (batch, outputs) for a last-step model. Recurrent layers use Keras' own kernel, not
+        cuDNN's, so that a mask means the same on every machine.
+
+    Raises
+    ------
+    ValueError, TypeError
+
+    Examples
+    --------
+    >>> build_rnn((8, 4), features=3, outputs=2, cell="gru").output_shape
+    (None, None, 2)
+    """
+    units = [check_whole_number("units", n) for n in _listed(units)]
+    if not units:
+        raise ValueError("`units` must name at least one recurrent layer. Received: units=().")
+    check_choice("cell", cell, tuple(CELLS))
+    features = check_whole_number("features", features)
+    outputs = check_whole_number("outputs", outputs)
+    steps, batch_size = (
+        None if size is None else check_whole_number(name, size)
+        for name, size in (("steps", steps), ("batch_size", batch_size))
+    )
+    if stateful and batch_size is None:
+        raise ValueError(
+            "`batch_size` must be given with stateful=True: Keras keeps one state for each row. "
+            "Received: batch_size=None."
+        )
+    options = {} if cell == "simple_rnn" else {"use_cudnn": False}
+    model = keras.Sequential([keras.Input((steps, features), batch_size=batch_size)])
+    if mask_value is not None:
+        model.add(layers.Masking(_mask_value(mask_value)))
+    for depth, n in enumerate(units):
+        sequences = return_sequences or depth < len(units) - 1
+        model.add(CELLS[cell](n, return_sequences=sequences, stateful=stateful, **options))
+    model.add(layers.Dense(outputs, activation=activation))
+    return model
+
+
+def get_states(model):
+    """Return the state that a stateful model holds.
+
+    Returns
+    -------
+    list of ndarray, each (batch, units)
+        Layer after layer: h for a SimpleRNN or GRU, h and c for an LSTM.
+
+    Raises
+    ------
+    ValueError
+        If the model has a recurrent layer that is not stateful, or is bidirectional.
+    """
+    return [np.array(state) for state in _state_variables(model)]
+
+
+def set_states(model, states):
+    """Give a stateful model the state that `get_states` returned.
+
+    Parameters
+    ----------
+    model : keras.Model
+    states : list of (batch, units) arrays, in the order of `get_states`
+
+    Raises
+    ------
+    ValueError
+        If their number or a shape differs; nothing is changed then.
+    """
+    variables = _state_variables(model)
+    if len(states) != len(variables):
+        raise ValueError(
+            f"`states` must hold one array for each of the model's {len(variables)} states. "
+            f"Received: {len(states)}."
+        )
+    arrays = [np.asarray(state) for state in states]
+    for i, (array, variable) in enumerate(zip(arrays, variables, strict=True)):
+        if array.shape != tuple(variable.shape):
+            raise ValueError(
+                f"`states[{i}]` must have the shape (batch, units) = {tuple(variable.shape)}. "
+                f"Received: an array of shape {array.shape}."
+            )
+    for array, variable in zip(arrays, variables, strict=True):
+        variable.assign(array)
+
+
+def reset_states(model, rows=None):
+    """Set the state of a stateful model to zeros, in some rows of the batch or in all.
+
+    Parameters
+    ----------
+    model : keras.Model
+    rows : sequence of int, optional
+        Rows whose sequences have ended; all if None.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a row is not in the batch; nothing is changed then.
+    """
+    variables = _state_variables(model)
+    batch = variables[0].shape[0]
+    if rows is None:
+        rows = range(batch)
+    last = f"the batch's last row ({batch - 1})"
+    rows = [
+        check_whole_number("rows", row, minimum=0, maximum=batch - 1, maximum_is=last)
+        for row in _listed(rows)
+    ]
+    for variable in variables:
+        state = np.array(variable)
+        state[rows] = 0.0
+        variable.assign(state)
+
+
+class WindowStep(NamedTuple):
+    """What one window gives; see `window_step`."""
+
+    outputs: Any
+    hidden: Any
+    final: Any
+    states: list
+
+
+def window_step(model):
+    """Return the model as a function of a window and a state: nothing is kept inside.
+
+    Parameters
+    ----------
+    model : keras.Sequential
+        Of SimpleRNN, GRU and LSTM layers and layers that treat each timestep for itself.
+
+    Returns
+    -------
+    callable
+        `step(inputs, states, mask, training=False) -> WindowStep`, with `inputs`
+        (batch, steps, features), `states` a list of (batch, units) tensors in the order of
+        `get_states`, `mask` (batch, steps). In the result, `outputs` are
+        (batch, steps, outputs), or (batch, outputs) for a last-step model; `hidden` is the
+        state h of the last recurrent layer after each timestep, (batch, steps, units), and
+        `final` that after the window, (batch, units); `states` are all states after the
+        window. It shares the model's weights.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a layer looks at several timesteps at once, so that windows would be wrong.
+    """
+    check_windowed(model)
+    twins = [_explicit_twin(layer) if _is_recurrent(layer) else None for layer in model.layers]
+
+    def step(inputs, states, mask, training=False):
+        remaining, after, hidden, final, x = list(states), [], None, None, inputs
+        for layer, twin in zip(model.layers, twins, strict=True):
+            if isinstance(layer, layers.Masking):
+                mask = mask & layer.compute_mask(x)
+            x._keras_mask = mask if x.shape.rank == 3 else None
+            if twin is None:
+                x = layer(x, training=training)
+                continue
+            before = [remaining.pop(0) for _ in layer.state_size]
+            # With `initial_state`, Keras 3.15 takes no mask from its input: pass it.
+            hidden, *new = twin(x, initial_state=before, mask=mask, training=training)
+            after, final = after + new, new[0]
+            # The output of a row that has ended is 0; its state h is still the right one.
+            x = hidden if layer.return_sequences else final
+        return WindowStep(x, hidden, final, after)
+
+    return step
+
+
+def scan_windows(model, read, *, carry=True):
+    """Return a compiled function that runs a model over windows, one after another.
+
+    Parameters
+    ----------
+    model : keras.Sequential
+    read : callable
+        Takes a `WindowStep`, returns the tensor to keep of it.
+    carry : bool
+        Pass the state on from window to window, or start each from zeros. No gradient
+        crosses a border either way.
+
+    Returns
+    -------
+    callable
+        `scan(inputs, mask)` of tensors, with `inputs` (n_windows, batch, steps, features) and `mask`
+        without the last axis; stacks what was read, (n_windows, …). One trace serves
+        every shape.
+    """
+    step = window_step(model)
+    dtype = model.compute_dtype
+    sizes = (None, None, None)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((*sizes, model.input_shape[-1]), dtype),
+            tf.TensorSpec(sizes, tf.bool),
+        ]
+    )
+    def scan(inputs, mask):
+        zeros = zero_states(model, tf.shape(inputs)[1])
+        states, kept = zeros, tf.TensorArray(dtype, size=tf.shape(inputs)[0])
+        for k in tf.range(tf.shape(inputs)[0]):
+            window = step(inputs[k], states if carry else zeros, mask[k])
+            states = [tf.stop_gradient(state) for state in window.states]
+            kept = kept.write(k, read(window))
+        return kept.stack()
+
+    return scan.get_concrete_function()
+
+
+def keep_program(model, key, make, *, compiled=()):
+    """Return `make()`, kept with the model under `key` while its layers stay the same.
+
+    `compiled` lists further objects that the program depends on. The program lives as long
+    as the model; it stands beside its attributes because Keras would track and save it.
+    """
+    parts = [*model.layers, *compiled]
+    programs = model.__dict__.setdefault("_window_programs", _Programs())
+    known, program = programs.by_key.get(key, ([], None))
+    if len(known) != len(parts) or any(a is not b for a, b in zip(known, parts, strict=True)):
+        program = make()
+        programs.by_key[key] = parts, program
+    return program
+
+
+class _Programs:
+    def __init__(self):
+        self.by_key = {}
+
+
+def zero_states(model, batch):
+    """Return the state before the first timestep, one (batch, units) tensor of zeros each."""
+    sizes = [size for layer in model.layers if _is_recurrent(layer) for size in layer.state_size]
+    return [tf.zeros((batch, size), model.compute_dtype) for size in sizes]
+
+
+def real_timesteps(model, inputs, mask):
+    """Return the mask that the model's recurrent layers will see.
+
+    Parameters
+    ----------
+    model : keras.Sequential
+    inputs : (n_windows, batch, steps, features) array
+    mask : (n_windows, batch, steps) array of bool, or None for all real
+
+    Raises
+    ------
+    ValueError
+        If the `Masking` layer would drop timesteps that `mask` calls real.
+    """
+    given = check_mask(mask, inputs.shape[:3])
+    masking = next((layer for layer in model.layers if isinstance(layer, layers.Masking)), None)
+    if masking is None:
+        return given
+    kept = (inputs != masking.mask_value).any(axis=-1)
+    dropped = np.argwhere(given & ~kept)
+    if mask is not None and len(dropped):
+        window, row, step = dropped[0]
+        raise ValueError(
+            f"`mask_value` must not occur in real timesteps. Received: {len(dropped)} real "
+            f"timesteps that equal the model's mask_value={masking.mask_value}, the first in "
+            f"window {window}, row {row}, step {step}. Build the model without `mask_value`: "
+            "`mask` alone says what is real."
+        )
+    return given & kept
+
+
+def check_windowed(model):
+    """Raise unless windows with carried state give the model the result of one long pass."""
+    if not isinstance(model, keras.Sequential):
+        raise TypeError(
+            f"`model` must be a keras.Sequential model. Received: {type(model).__name__}."
+        )
+    if not model.built:
+        raise ValueError(
+            "`model` must be built: let it start with `keras.Input((None, features))`. "
+            "Received: a model that has no weights yet."
+        )
+    for layer in model.layers:
+        if isinstance(layer, layers.Bidirectional) or getattr(layer, "go_backwards", False):
+            raise ValueError(
+                f"`model` must read forwards. Received: {_named(layer)}, which reads backwards and "
+                "would need the windows that are still to come. Pass it whole sequences: "
+                "`model.predict` with a mask."
+            )
+        if not _is_recurrent(layer) and not isinstance(layer, _STEPWISE):
+            raise ValueError(
+                "`model` must consist of SimpleRNN, GRU and LSTM layers and layers that treat each "
+                f"timestep for itself. Received: {_named(layer)}, which a window's border may cut."
+            )
+    if not any(_is_recurrent(layer) for layer in model.layers):
+        raise ValueError("`model` must have a recurrent layer. Received: a model without one.")
+
+
+def returns_sequences(model):
+    """Return whether the model gives an output for every timestep."""
+    return [layer for layer in model.layers if _is_recurrent(layer)][-1].return_sequences
+
+
+def _explicit_twin(layer):
+    """Return the layer again, with its weights, but with state passed in and out."""
+    config = layer.get_config() | {
+        "name": f"{layer.name}_explicit",
+        "return_sequences": True,
+        "return_state": True,
+        "stateful": False,
+    }
+    twin = type(layer).from_config(config)
+    twin.cell = layer.cell
+    return twin
+
+
+def _state_variables(model):
+    recurrent = [layer for layer in getattr(model, "layers", ()) if hasattr(layer, "stateful")]
+    for layer in recurrent:
+        if isinstance(layer, layers.Bidirectional):
+            raise ValueError(
+                f"`model` must read forwards. Received: {_named(layer)}: the backward half of a "
+                "window would need the state of the window that is still to come."
+            )
+    if not recurrent or not all(layer.stateful and layer.states for layer in recurrent):
+        raise ValueError(
+            "`model` must have recurrent layers, all of them stateful. Build it with "
+            "`build_rnn(…, stateful=True, batch_size=…)`; with other models pass the state by "
+            "hand: `layer(x, initial_state=…)`."
+        )
+    return [state for layer in recurrent for state in layer.states]
+
+
+def _is_recurrent(layer):
+    return isinstance(layer, _RECURRENT)
+
+
+def _named(layer):
+    return f"the {type(layer).__name__} layer {layer.name!r}"
+
+
+def _listed(value):
+    return list(value) if isinstance(value, (list, tuple, range, np.ndarray)) else [value]
+
+
+def _mask_value(value):
+    number = np.asarray(value)
+    if number.ndim or number.dtype.kind not in "iuf" or not np.isfinite(number):
+        raise ValueError(
+            "`mask_value` must be one finite number: NaN equals nothing, not even itself. "
+            f"Received: mask_value={value!r}."
+        )
+    return float(number)

@@ -1,0 +1,297 @@
+"""Pictures: arrays in, Axes out.
+
+Every function draws on `ax`, or on a new figure where `ax` is None, and returns the Axes.
+Drawing again on the same Axes replaces what was drawn there before, which is how an
+explorer moves without a new figure.
+"""
+
+import numpy as np
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from helpers.validation import check_array, check_lengths, check_mask, check_steps
+
+# One colour for each meaning, apart for colour-blind readers (Okabe and Ito, 2008), and
+# a second cue beside it.
+CARRIED = {"color": "#0072B2", "linestyle": "-", "marker": "o"}
+RESET = {"color": "#D55E00", "linestyle": "--", "marker": "s"}
+TRUTH = {"color": "#000000", "linestyle": "-", "marker": ""}
+REAL = {"facecolor": "#56B4E9", "edgecolor": "white"}
+PADDED = {"facecolor": "#E6E6E6", "edgecolor": "#8A8A8A", "hatch": "////"}
+STATE = {"facecolor": CARRIED["color"], "edgecolor": "white"}
+GRADIENT = {"facecolor": "#CC79A7", "edgecolor": "white", "hatch": ".."}
+BORDER = {"colors": "#222222", "linewidths": 2.0}
+
+_FONT = 12
+_DRAWN = "helpers"  # the gid of what the next drawing replaces
+_DECADES = 4  # `plot_reach` shows effects down to 10 ** -_DECADES of the largest
+
+
+def new_axes(rows=1, *, height=3.2, width=8.0, ratios=None):
+    """Return a figure of its own, outside pyplot, and its Axes in one column.
+
+    Parameters
+    ----------
+    rows : int
+    height, width : float
+        Of the figure, in inches.
+    ratios : sequence of float, optional
+        Heights of the rows, relative to one another.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+    """
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained", facecolor="white")
+    axes = figure.subplots(rows, 1, squeeze=False, height_ratios=ratios)[:, 0]
+    for ax in axes:
+        ax.tick_params(labelsize=_FONT - 1)
+        ax.spines[["top", "right"]].set_visible(False)
+    return list(axes)
+
+
+def plot_windows(mask, *, ax=None):
+    """Draw a batch cut into windows: real and padded timesteps, and the borders between windows.
+
+    Parameters
+    ----------
+    mask : (n_windows, batch, steps) array of bool, as `split_windows` gives it
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    mask = np.asarray(mask)
+    mask = check_mask(mask, mask.shape)
+    n_windows, batch, steps = check_array(mask.astype(int), "mask", _WINDOW_AXES).shape
+    rows = mask.swapaxes(0, 1).reshape(batch, -1)
+    ax = _fresh(ax)
+    _add_cells(ax, rows, REAL)
+    _add_cells(ax, ~rows, PADDED)
+    _add_borders(ax, np.arange(n_windows + 1) * steps - 0.5, batch)
+    _frame(ax, n_windows * steps, "sequence", ylim=(batch - 0.5, -0.5), yticks=range(batch))
+    return _legend(ax, real=Patch(**REAL), padded=Patch(**PADDED), window=_line(BORDER))
+
+
+def plot_states(states, *, steps=None, mask=None, ax=None):
+    """Draw the state of one sequence as a heat map over time.
+
+    Parameters
+    ----------
+    states : (timesteps, units) array
+        Values from -1 to 1, one row of what `trace_states` gives.
+    steps : int, optional
+        Draw a border wherever a window of `steps` timesteps ends.
+    mask : (timesteps,) array of bool, optional
+        Hatch what is padding.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    states = check_array(states, "states", ("timesteps", "units"))
+    timesteps, units = states.shape
+    mask = check_mask(mask, (timesteps,), axes=("timesteps",))
+    ax = _fresh(ax)
+    image = ax.imshow(states.T, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto", gid=_DRAWN)
+    cells = np.flatnonzero(~mask)
+    _add_bars(ax, cells, units, {"facecolor": "none", "edgecolor": "#555555", "hatch": "////"})
+    if steps is not None:
+        steps = check_steps(steps, timesteps)
+        _add_borders(ax, np.arange(steps, timesteps, steps) - 0.5, units)
+    _frame(ax, timesteps, "unit", ylim=(units - 0.5, -0.5))
+    if not getattr(ax, "_has_scale", False):
+        bar = ax.figure.colorbar(image, ax=ax, pad=0.02, ticks=(-1, 0, 1))
+        bar.set_label("state h", fontsize=_FONT)
+        ax._has_scale = True
+    return ax
+
+
+def plot_reach(state, gradient, *, steps=None, ax=None):
+    """Draw two bands: how far back state reaches, and how far back gradient reaches.
+
+    Parameters
+    ----------
+    state, gradient : (timesteps,) arrays
+        What `state_reach` and `gradient_reach` give. Each is shown as a share of its
+        largest value, on a logarithmic scale.
+    steps : int, optional
+        Draw a border wherever a window of `steps` timesteps ends.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    state = check_array(state, "state", ("timesteps",))
+    gradient = check_array(gradient, "gradient", ("timesteps",))
+    timesteps = len(state)
+    if len(gradient) != timesteps:
+        raise ValueError(
+            f"`gradient` must have the {timesteps} timesteps of `state`. "
+            f"Received: {len(gradient)} timesteps."
+        )
+    ax = _fresh(ax)
+    position = np.arange(timesteps)
+    _add_bars(ax, position, _log_share(state), STATE)
+    _add_bars(ax, position, -_log_share(gradient), GRADIENT)
+    ax.axhline(0, color="#222222", linewidth=1, gid=_DRAWN)
+    if steps is not None:
+        steps = check_steps(steps, timesteps)
+        _add_borders(ax, np.arange(steps, timesteps, steps) - 0.5, 1.0, start=-1.0)
+    _frame(ax, timesteps, "share of the largest", ylim=(-1.1, 1.1))
+    ax.set_yticks((-1, -0.5, 0, 0.5, 1), ("100 %", "1 %", "0", "1 %", "100 %"))
+    return _legend(
+        ax,
+        **{"state reaches back": Patch(**STATE), "gradient reaches back": Patch(**GRADIENT)},
+        window=_line(BORDER),
+    )
+
+
+def plot_padding(lengths, buckets, *, ax=None):
+    """Draw every sequence of a data set as one line: its real timesteps, then its padding.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Timesteps of each sequence.
+    buckets : list of index arrays
+        Each is padded to its own longest sequence, as from `bucket_by_length`.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    lengths = check_lengths(lengths)
+    order = np.concatenate([bucket[np.argsort(lengths[bucket])] for bucket in buckets])
+    padded = np.repeat([lengths[bucket].max() for bucket in buckets], [len(b) for b in buckets])
+    position, edges = np.arange(len(order)), np.cumsum([len(bucket) for bucket in buckets])
+    ax = _fresh(ax)
+    real = {"color": REAL["facecolor"], "step": "mid", "gid": _DRAWN}
+    hatched = PADDED | {"step": "mid", "gid": _DRAWN, "linewidth": 0}
+    ax.fill_between(position, 0, lengths[order], **real)
+    ax.fill_between(position, lengths[order], padded, **hatched)
+    _add_borders(ax, edges[:-1] - 0.5, lengths.max())
+    ax.set_xlim(-0.5, len(order) - 0.5)
+    ax.set_ylim(0, lengths.max() * 1.25)
+    ax.set_xlabel("sequence, sorted by length", fontsize=_FONT)
+    ax.set_ylabel("timesteps", fontsize=_FONT)
+    return _legend(ax, real=Patch(**REAL), padded=Patch(**PADDED), bucket=_line(BORDER))
+
+
+def plot_lines(lines, *, xlabel, ylabel, ylog=False, ax=None):
+    """Draw named lines, each in its style.
+
+    Parameters
+    ----------
+    lines : dict
+        Label to `(x, y, style)`, with x and y of shape (n,) and a style of this module.
+    xlabel, ylabel : str
+        With their units.
+    ylog : bool
+        Use a logarithmic y axis.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _fresh(ax)
+    handles = {}
+    for label, (x, y, style) in lines.items():
+        x, y = check_array(x, "x", ("n",)), check_array(y, "y", ("n",))
+        every = max(1, len(x) // 12)
+        (handles[label],) = ax.plot(x, y, **style, markevery=every, markersize=6, gid=_DRAWN)
+    ax.relim(visible_only=True)
+    ax.autoscale()
+    ax.set_yscale("log" if ylog else "linear")
+    ax.set_xlabel(xlabel, fontsize=_FONT)
+    ax.set_ylabel(ylabel, fontsize=_FONT)
+    return _legend(ax, **handles)
+
+
+def mark(x, *, ax):
+    """Mark the x that a slider stands at with a vertical line on `ax`; return `ax`."""
+    ax.axvline(x, color="#666666", linewidth=1, linestyle=(0, (1, 1)), gid=_DRAWN)
+    return ax
+
+
+_WINDOW_AXES = ("n_windows", "batch", "steps")
+
+
+def _fresh(ax):
+    """Return `ax` without what an earlier drawing left on it, or a new Axes."""
+    if ax is None:
+        (ax,) = new_axes()
+    for artist in ax.get_children():
+        if artist.get_gid() == _DRAWN:
+            artist.remove()
+    return ax
+
+
+def _add_cells(ax, where, style):
+    """Add a unit square at (timestep, row) for each True entry of (rows, timesteps)."""
+    row, column = np.nonzero(where)
+    _add_rectangles(ax, column - 0.5, row - 0.45, 1.0, 0.9, style)
+
+
+def _add_bars(ax, position, height, style):
+    bottom = -0.5 if style["facecolor"] == "none" else 0.0
+    _add_rectangles(ax, position - 0.5, bottom, 1.0, height, style)
+
+
+def _add_rectangles(ax, left, bottom, width, height, style):
+    left, bottom, width, height = np.broadcast_arrays(left, bottom, width, height)
+    corners = [
+        (left, bottom),
+        (left + width, bottom),
+        (left + width, bottom + height),
+        (left, bottom + height),
+    ]
+    vertices = np.stack([np.stack(corner, axis=-1) for corner in corners], axis=1)
+    ax.add_collection(PolyCollection(vertices, **style, gid=_DRAWN, linewidths=0.8))
+
+
+def _add_borders(ax, positions, top, *, start=-0.5):
+    ax.vlines(positions, start, top if start < -0.5 else top - 0.5, **BORDER, gid=_DRAWN)
+
+
+def _log_share(values):
+    """Map values to 0…1: 1 is the largest, 0 is 10 ** -_DECADES of it or less."""
+    share = values / max(values.max(), np.finfo(float).tiny)
+    return np.clip(1 + np.log10(np.maximum(share, 10.0**-_DECADES)) / _DECADES, 0, 1)
+
+
+def _frame(ax, timesteps, ylabel, *, ylim, yticks=None):
+    ax.set_xlim(-0.5, timesteps - 0.5)
+    ax.set_ylim(*ylim)
+    if yticks is not None and len(yticks) <= 12:
+        ax.set_yticks(yticks)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_xlabel("timestep", fontsize=_FONT)
+    ax.set_ylabel(ylabel, fontsize=_FONT)
+
+
+def _legend(ax, **handles):
+    """Put the legend above the picture, once for each set of names."""
+    if getattr(ax, "_legend_names", None) != tuple(handles):
+        ax.legend(
+            handles.values(),
+            handles,
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=len(handles),
+            frameon=False,
+            fontsize=_FONT - 1,
+        )
+        ax._legend_names = tuple(handles)
+    return ax
+
+
+def _line(style):
+    return Line2D([], [], color=style["colors"], linewidth=style["linewidths"])

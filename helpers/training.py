@@ -1,0 +1,214 @@
+"""Training and predicting window by window, with state carried or reset in between."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from helpers.models import (
+    check_windowed,
+    keep_program,
+    real_timesteps,
+    returns_sequences,
+    scan_windows,
+    window_step,
+    zero_states,
+)
+from helpers.validation import check_array, check_whole_number
+from helpers.windows import last_timesteps
+
+_WINDOW_AXES = ("n_windows", "batch", "steps", "features")
+
+
+def train_windows(
+    model, inputs, targets, *, mask=None, epochs=1, carry=True, callbacks=()
+):
+    """Train a compiled model with one update for every window.
+
+    This is truncated backpropagation through time: with `carry`, a window starts from the
+    state that the one before left, but no gradient crosses the border between them. Each
+    epoch starts from zeros; the state that a stateful model holds is neither read nor
+    changed.
+
+    Parameters
+    ----------
+    model : keras.Sequential
+        Compiled the Keras way: its own optimizer, loss and metrics are used.
+    inputs : (n_windows, batch, steps, features) array
+        As `split_windows` gives them.
+    targets : array
+        (n_windows, batch, steps, …) as the loss wants them. For a last-step model
+        (batch, …): they count in the window that holds a row's last real timestep, and
+        windows in which no row ends make no update.
+    mask : (n_windows, batch, steps) array of bool, optional
+        Masked timesteps change no state and count in neither loss nor metrics.
+    epochs : int
+    carry : bool
+        Pass the state on from window to window, or start each from zeros.
+    callbacks : sequence of keras.callbacks.Callback
+        Called around training and each epoch; `model.stop_training` ends it. Hooks for
+        single batches are not called: an epoch runs as one compiled program.
+
+    Returns
+    -------
+    keras.callbacks.History
+        `history.history` has one entry an epoch for the loss and each metric.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Before anything is computed.
+    """
+    check_windowed(model)
+    if not model.compiled:
+        raise ValueError(
+            "`model` must be compiled: call `model.compile(optimizer, loss)` first. "
+            "Received: a model that has no loss yet."
+        )
+    epochs = check_whole_number("epochs", epochs)
+    inputs, mask = _check_inputs(model, inputs, mask)
+    targets = _check_targets(model, targets, mask.shape)
+    counts = mask if returns_sequences(model) else _row_ends(mask)
+    data = [tf.constant(array) for array in (inputs, targets, mask, counts)]
+    _build_metrics(model, targets, counts)
+    run_epoch = keep_program(
+        model,
+        ("epoch", carry, *((tensor.shape, tensor.dtype) for tensor in data)),
+        lambda: _epoch(model, carry=carry).get_concrete_function(*data),
+        compiled=model.metrics[:1],
+    )
+
+    hooks = keras.callbacks.CallbackList(
+        list(callbacks), add_history=True, model=model, epochs=epochs, verbose=0
+    )
+    model.stop_training = False
+    logs = {}
+    hooks.on_train_begin()
+    for epoch in range(epochs):
+        hooks.on_epoch_begin(epoch)
+        model.reset_metrics()
+        run_epoch(*data)
+        logs = {name: float(value) for name, value in model.get_metrics_result().items()}
+        hooks.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    hooks.on_train_end(logs)
+    return model.history
+
+
+def predict_windows(model, inputs, *, mask=None, carry=True):
+    """Predict window by window.
+
+    Parameters
+    ----------
+    model : keras.Sequential
+        Its own state, if it is stateful, is neither read nor changed.
+    inputs : (n_windows, batch, steps, features) array
+        As `split_windows` gives them.
+    mask : (n_windows, batch, steps) array of bool, optional
+    carry : bool
+        Pass the state on from window to window, or start each from zeros.
+
+    Returns
+    -------
+    ndarray
+        (n_windows, batch, steps, outputs), 0 at masked timesteps. For a last-step model
+        (batch, outputs), each row at its own last real timestep.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Before anything is computed.
+    """
+    check_windowed(model)
+    inputs, mask = _check_inputs(model, inputs, mask)
+    scan = keep_program(
+        model,
+        ("outputs", carry),
+        lambda: scan_windows(model, lambda window: window.outputs, carry=carry),
+    )
+    outputs = scan(tf.constant(inputs), tf.constant(mask)).numpy()
+    if returns_sequences(model):
+        outputs[~mask] = 0.0
+        return outputs
+    return outputs[last_timesteps(mask)[:2]]
+
+
+def _epoch(model, *, carry):
+    """Return one epoch as a compiled program: a loop over the windows, an update for each."""
+    step = window_step(model)
+    weights = model.trainable_variables
+    loss_tracker = model.metrics[0]
+
+    def update(inputs, targets, mask, counts, states):
+        with tf.GradientTape() as tape:
+            window = step(inputs, states, mask, training=True)
+            outputs = window.outputs
+            outputs._keras_mask = counts  # Keras divides loss and metrics by what counts
+            loss = model.compute_loss(x=inputs, y=targets, y_pred=outputs, training=True)
+            scaled = model.optimizer.scale_loss(loss)
+        model.optimizer.apply(tape.gradient(scaled, weights), weights)
+        loss_tracker.update_state(loss, sample_weight=tf.shape(inputs)[0])
+        model.compute_metrics(inputs, targets, outputs)
+        return window.states
+
+    @tf.function(jit_compile=True)
+    def epoch(inputs, targets, mask, counts):
+        zeros = zero_states(model, inputs.shape[1])
+        states = zeros
+        for k in tf.range(inputs.shape[0]):
+            before = states if carry else zeros
+            y = targets[k] if returns_sequences(model) else targets
+            if tf.reduce_any(counts[k]):
+                states = update(inputs[k], y, mask[k], counts[k], before)
+            else:
+                states = step(inputs[k], before, mask[k], training=True).states
+
+    return epoch
+
+
+def _build_metrics(model, targets, counts):
+    """Let Keras make the variables of loss, metrics and optimizer before a program uses them."""
+    outputs = tf.zeros((*counts.shape[1:], model.output_shape[-1]), model.compute_dtype)
+    y = targets[0] if returns_sequences(model) else targets
+    model.compute_loss(x=None, y=y, y_pred=outputs)
+    model.compute_metrics(None, y, outputs)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+
+
+def _row_ends(mask):
+    """Return the windows in which rows end: (n_windows, batch), one True for each row."""
+    ends = np.zeros(mask.shape[:2], bool)
+    ends[last_timesteps(mask)[:2]] = True
+    return ends & mask.any(axis=-1)
+
+
+def _check_inputs(model, inputs, mask):
+    inputs = check_array(inputs, "inputs", _WINDOW_AXES, hint=_MAKE_WINDOWS)
+    features = model.input_shape[-1]
+    if inputs.shape[-1] != features:
+        raise ValueError(
+            f"`inputs` must have the {features} features that the model was built for. "
+            f"Received: {inputs.shape[-1]} features, inputs of shape {inputs.shape}."
+        )
+    return inputs.astype(model.compute_dtype, copy=False), real_timesteps(model, inputs, mask)
+
+
+def _check_targets(model, targets, shape):
+    """Return the targets if their axes fit the windows, so that no loss can broadcast them."""
+    if returns_sequences(model):
+        axes, expected = "(n_windows, batch, steps, …)", shape
+    else:
+        axes, expected = "(batch, …), one a row, for this last-step model", shape[1:2]
+    targets = np.asarray(targets)
+    check_array(targets.reshape(len(targets), -1), "targets", ("first axis", "others"))
+    fits = targets.shape[: len(expected)] == expected and targets.ndim <= len(expected) + 1
+    if not fits:
+        raise ValueError(
+            f"`targets` must have the axes {axes}, beginning with {expected} as the inputs do. "
+            f"Received: targets of shape {targets.shape}."
+        )
+    return targets
+
+
+_MAKE_WINDOWS = "`split_windows(sequences, steps)` makes them."

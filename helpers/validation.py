@@ -1,0 +1,170 @@
+"""What every public function checks before it computes.
+
+Each check returns its argument in the form the caller works with, or raises a
+`ValueError` or `TypeError` that names the parameter, the rule, what was received, and
+the way out.
+"""
+
+import operator
+
+import numpy as np
+
+
+def check_whole_number(name, value, *, minimum=1, maximum=None, maximum_is=""):
+    """Return `value` as an `int` between `minimum` and `maximum`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"`{name}` must be a whole number. Received: {name}={value!r}.")
+    if number < minimum and maximum is None:
+        raise ValueError(f"`{name}` must be at least {minimum}. Received: {name}={number}.")
+    if number < minimum or (maximum is not None and number > maximum):
+        raise ValueError(
+            f"`{name}` must be between {minimum} and {maximum_is or maximum}. "
+            f"Received: {name}={number}."
+        )
+    return number
+
+
+def check_steps(steps, longest):
+    """Return `steps` as an `int` between 1 and the longest sequence."""
+    return check_whole_number(
+        "steps", steps, maximum=longest, maximum_is=f"the longest sequence ({longest} timesteps)"
+    )
+
+
+def check_choice(name, value, choices):
+    """Return `value` if it is one of `choices`."""
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"`{name}` must be one of {listed}. Received: {name}={value!r}.")
+    return value
+
+
+def check_lengths(lengths, longest=None):
+    """Return `lengths` as an array of whole numbers from 1 to `longest`, one a row."""
+    lengths = _numeric_array("lengths", lengths)
+    if lengths.ndim != 1 or lengths.size == 0:
+        raise ValueError(
+            "`lengths` must list one number of timesteps for each row of the batch. "
+            f"Received: an array of shape {lengths.shape}."
+        )
+    if lengths.dtype.kind not in "iu":
+        raise TypeError(f"`lengths` must be whole numbers. Received: dtype {lengths.dtype}.")
+    if lengths.min() < 1 or (longest is not None and lengths.max() > longest):
+        limit = "at least 1" if longest is None else f"between 1 and {longest} timesteps"
+        raise ValueError(f"`lengths` must be {limit}. Received: lengths={lengths.tolist()}.")
+    return lengths
+
+
+def check_sequences(sequences, name="sequences"):
+    """Return a (batch, timesteps, features) array, or a list of (timesteps, features) ones."""
+    if isinstance(sequences, (str, bytes, dict)) or not hasattr(sequences, "__len__"):
+        raise TypeError(
+            f"`{name}` must be a list of (timesteps, features) arrays or one (batch, timesteps, "
+            f"features) array. Received: {type(sequences).__name__}."
+        )
+    if isinstance(sequences, (list, tuple)):
+        return _sequence_list(sequences, name)
+    return check_array(sequences, name, ("batch", "timesteps", "features"), hint=_ONE_SEQUENCE)
+
+
+def check_array(values, name, axes, *, hint="", finite=True):
+    """Return `values` as a numeric array with the named axes, none of them empty.
+
+    Parameters
+    ----------
+    axes : tuple of str
+        The name of each axis, for the message.
+    hint : str
+        The way out, added to the message about the number of axes.
+    finite : bool
+        Whether to read the values and refuse NaN and infinity.
+    """
+    values = _numeric_array(name, values)
+    shape = f"({', '.join(axes)})"
+    if values.ndim != len(axes):
+        raise ValueError(
+            f"`{name}` must have {len(axes)} axes: {shape}. "
+            f"Received: an array of shape {values.shape}. {hint}".rstrip()
+        )
+    for axis, size in zip(axes, values.shape, strict=True):
+        if size == 0:
+            raise ValueError(
+                f"`{name}` must hold at least one entry on every axis of {shape}; {axis} has none. "
+                f"Received: an array of shape {values.shape}."
+            )
+    if finite:
+        _check_finite(name, values, axes)
+    return values
+
+
+def check_mask(mask, shape, axes=("n_windows", "batch", "steps")):
+    """Return `mask` as a boolean array of `shape`; all `True` if it is None."""
+    if mask is None:
+        return np.ones(shape, dtype=bool)
+    mask = np.asarray(mask)
+    if mask.dtype != bool:
+        raise TypeError(
+            "`mask` must be boolean, True = a real timestep. "
+            f"Received: dtype {mask.dtype}. Convert with `mask.astype(bool)`."
+        )
+    if mask.shape != shape:
+        raise ValueError(
+            f"`mask` must have the shape ({', '.join(axes)}) = {shape} of the inputs. "
+            f"Received: a mask of shape {mask.shape}."
+        )
+    return mask
+
+
+_ONE_SEQUENCE = "For one sequence, pass `[sequence]`; for one feature, add an axis: `x[..., None]`."
+
+
+def _sequence_list(sequences, name):
+    if not sequences:
+        raise ValueError(f"`{name}` must hold at least one sequence. Received: an empty batch.")
+    arrays = [
+        check_array(sequence, f"{name}[{i}]", ("timesteps", "features"), hint=_ONE_FEATURE)
+        for i, sequence in enumerate(sequences)
+    ]
+    features = [array.shape[1] for array in arrays]
+    if len(set(features)) > 1:
+        odd = next(i for i, count in enumerate(features) if count != features[0])
+        raise ValueError(
+            f"`{name}` must all have the same number of features. Received: {features[0]} features "
+            f"in sequence 0, {features[odd]} in sequence {odd}."
+        )
+    return arrays
+
+
+_ONE_FEATURE = "For one feature, add an axis: `x[:, None]`."
+
+
+def _numeric_array(name, values):
+    try:
+        values = np.asarray(values)
+    except ValueError:
+        raise ValueError(
+            f"`{name}` must be a rectangular array of numbers. Received: rows of unequal length. "
+            "Pass sequences of unequal length as a list of (timesteps, features) arrays."
+        ) from None
+    if values.dtype.kind not in "iuf":
+        raise TypeError(
+            f"`{name}` must hold real numbers. Received: dtype {values.dtype}. "
+            "Convert with `.astype('float32')`."
+        )
+    return values
+
+
+def _check_finite(name, values, axes):
+    # A sum is finite unless a value is not, or the sum overflows: it spares a boolean copy.
+    if values.dtype.kind != "f" or np.isfinite(values.sum()) or np.isfinite(values).all():
+        return
+    where = np.argwhere(~np.isfinite(values))[0]
+    place = ", ".join(f"{axis} {i}" for axis, i in zip(axes, where, strict=True))
+    raise ValueError(
+        f"`{name}` must hold finite numbers. Received: {values[tuple(where)]} at {place}. "
+        "Fill the gap or leave the timestep out; a mask does not hide NaN from the gradient."
+    )

@@ -1,0 +1,357 @@
+"""Windows, padding, masks and buckets: NumPy only.
+
+A mask is boolean, `True` = a real timestep.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from helpers.validation import (
+    check_array,
+    check_choice,
+    check_lengths,
+    check_sequences,
+    check_steps,
+    check_whole_number,
+)
+
+
+class Padded(NamedTuple):
+    """A padded batch: `inputs` (batch, timesteps, features), `mask` (batch, timesteps)."""
+
+    inputs: np.ndarray
+    mask: np.ndarray
+
+
+class Windows(NamedTuple):
+    """A batch in windows: `inputs` (n_windows, batch, steps, features), `mask` without features."""
+
+    inputs: np.ndarray
+    mask: np.ndarray
+
+
+class Examples(NamedTuple):
+    """Windows of one series: `inputs` (n, steps, features), `targets` (n, features)."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+
+
+def pad_batch(sequences, *, timesteps=None, padding="post", value=0.0):
+    """Pad sequences to one length and say which timesteps are real.
+
+    Parameters
+    ----------
+    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
+    timesteps : int, optional
+        Length to pad to; the longest sequence if None. Nothing is ever cut off.
+    padding : "post" or "pre"
+        Pad after the last timestep or before the first.
+    value : float
+        What the padding holds.
+
+    Returns
+    -------
+    Padded
+        `inputs` (batch, timesteps, features) and `mask` (batch, timesteps).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the sequences do not form a batch, or `timesteps` would cut one.
+
+    Examples
+    --------
+    >>> padded = pad_batch([[[1.0], [2.0]], [[3.0]]], value=-1.0)
+    >>> padded.inputs[..., 0].tolist(), padded.mask.tolist()
+    ([[1.0, 2.0], [3.0, -1.0]], [[True, True], [True, False]])
+    """
+    sequences = check_sequences(sequences)
+    lengths = np.array([len(sequence) for sequence in sequences])
+    longest = int(lengths.max())
+    if timesteps is None:
+        timesteps = longest
+    timesteps = check_whole_number("timesteps", timesteps)
+    if timesteps < longest:
+        raise ValueError(
+            f"`timesteps` must be at least the longest sequence ({longest} timesteps): padding "
+            f"never cuts. Received: timesteps={timesteps}. Shorten the sequences first, or use "
+            "`split_windows`."
+        )
+    mask = length_mask(lengths, timesteps, padding=padding)
+    inputs = _filled((len(sequences), timesteps), sequences, value)
+    for row, sequence in enumerate(sequences):
+        start = 0 if padding == "post" else timesteps - len(sequence)
+        inputs[row, start : start + len(sequence)] = sequence
+    return Padded(inputs, mask)
+
+
+def length_mask(lengths, timesteps, *, padding="post"):
+    """Return the mask of a padded batch from the lengths of its sequences.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Real timesteps of each row, 1 to `timesteps`.
+    timesteps : int
+        Length that the batch is padded to.
+    padding : "post" or "pre"
+
+    Returns
+    -------
+    ndarray of bool, (batch, timesteps)
+
+    Examples
+    --------
+    >>> length_mask([1, 3], 3, padding="pre").tolist()
+    [[False, False, True], [True, True, True]]
+    """
+    timesteps = check_whole_number("timesteps", timesteps)
+    lengths = check_lengths(lengths, timesteps)[:, None]
+    position = np.arange(timesteps)
+    if check_choice("padding", padding, ("post", "pre")) == "pre":
+        position = position[::-1]
+    return position < lengths
+
+
+def split_windows(sequences, steps, *, value=0.0):
+    """Cut every sequence of a batch into consecutive windows of `steps` timesteps.
+
+    Row b of window k continues row b of window k-1, the layout that stateful Keras wants.
+    The last window is padded with `value` and masked. Where one array divides evenly, the
+    windows are a view of it.
+
+    Parameters
+    ----------
+    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
+    steps : int
+        Timesteps in a window, 1 to the longest sequence.
+    value : float
+        What the padding holds.
+
+    Returns
+    -------
+    Windows
+        `inputs` (n_windows, batch, steps, features) and `mask` (n_windows, batch, steps).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the sequences do not form a batch, or `steps` does not fit them.
+
+    Examples
+    --------
+    >>> windows = split_windows([[[1.0], [2.0], [3.0]], [[4.0]]], 2)
+    >>> windows.inputs[..., 0].tolist()
+    [[[1.0, 2.0], [4.0, 0.0]], [[3.0, 0.0], [0.0, 0.0]]]
+    """
+    sequences = check_sequences(sequences)
+    lengths = np.array([len(sequence) for sequence in sequences])
+    steps = check_steps(steps, int(lengths.max()))
+    n_windows = -(-int(lengths.max()) // steps)
+    mask = length_mask(lengths, n_windows * steps).reshape(len(lengths), n_windows, steps)
+    if isinstance(sequences, np.ndarray) and sequences.shape[1] == n_windows * steps:
+        inputs = sequences.reshape(len(lengths), n_windows, steps, -1).swapaxes(0, 1)
+    else:
+        inputs = _fill_windows(sequences, n_windows, steps, value)
+    return Windows(inputs, mask.swapaxes(0, 1))
+
+
+def join_windows(windows, lengths):
+    """Put windows together again: the exact inverse of `split_windows`.
+
+    Parameters
+    ----------
+    windows : (n_windows, batch, steps, …) array, or the `Windows` that `split_windows` returned
+    lengths : sequence of int
+        Real timesteps of each row.
+
+    Returns
+    -------
+    list of (timesteps_i, …) arrays
+
+    Examples
+    --------
+    >>> sequences = [np.array([[1.0], [2.0], [3.0]]), np.array([[4.0]])]
+    >>> [row[:, 0].tolist() for row in join_windows(split_windows(sequences, 2), [3, 1])]
+    [[1.0, 2.0, 3.0], [4.0]]
+    """
+    windows = np.asarray(windows.inputs if isinstance(windows, Windows) else windows)
+    if windows.ndim < 3:
+        raise ValueError(
+            "`windows` must have the axes (n_windows, batch, steps, …). "
+            f"Received: an array of shape {windows.shape}."
+        )
+    n_windows, batch, steps = windows.shape[:3]
+    lengths = check_lengths(lengths, n_windows * steps)
+    if len(lengths) != batch:
+        raise ValueError(
+            f"`lengths` must have one entry for each of the {batch} rows of the batch. "
+            f"Received: {len(lengths)}."
+        )
+    rows = windows.swapaxes(0, 1).reshape(batch, n_windows * steps, *windows.shape[3:])
+    return [row[:length] for row, length in zip(rows, lengths, strict=True)]
+
+
+def sliding_windows(series, steps, *, stride=1, horizon=1):
+    """Return every window of a series with the value to forecast from it.
+
+    Window i starts at `i * stride`; its target is `series[i * stride + steps + horizon - 1]`.
+    Both are read-only views: nothing is copied, and the values are not looked at.
+
+    Parameters
+    ----------
+    series : (timesteps, features) array
+    steps : int
+        Timesteps in a window.
+    stride : int
+        Timesteps from the start of one window to the start of the next.
+    horizon : int
+        Timesteps from the last one of a window to its target.
+
+    Returns
+    -------
+    Examples
+        `inputs` (n, steps, features) and `targets` (n, features).
+
+    Raises
+    ------
+    ValueError
+        If not even one window and its target fit.
+
+    Examples
+    --------
+    >>> inputs, targets = sliding_windows(np.arange(5.0)[:, None], 3)
+    >>> inputs[..., 0].tolist(), targets[:, 0].tolist()
+    ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]], [3.0, 4.0])
+    """
+    axes = ("timesteps", "features")
+    series = check_array(series, "series", axes, hint=_ONE_FEATURE, finite=False)
+    steps = check_whole_number("steps", steps)
+    stride = check_whole_number("stride", stride)
+    horizon = check_whole_number("horizon", horizon)
+    if steps + horizon > len(series):
+        raise ValueError(
+            f"`series` must hold at least steps + horizon = {steps + horizon} timesteps. "
+            f"Received: {len(series)} timesteps, steps={steps}, horizon={horizon}."
+        )
+    n_starts = len(series) - steps - horizon + 1
+    windows = np.lib.stride_tricks.sliding_window_view(series, steps, axis=0)
+    inputs = windows[:n_starts:stride].swapaxes(1, 2)  # (n, steps, features)
+    targets = series[steps + horizon - 1 :: stride].view()
+    targets.flags.writeable = False
+    return Examples(inputs, targets)
+
+
+def fold_series(series, batch_size):
+    """Cut one long series into `batch_size` rows, so that a batch can train on it in parallel.
+
+    Row b + 1 starts where row b ends. State carried along a row is right; across rows it
+    is not, so each row starts from zeros.
+
+    Parameters
+    ----------
+    series : (timesteps, features) array
+    batch_size : int
+        Number of rows; it must divide the timesteps, because nothing is dropped unseen.
+
+    Returns
+    -------
+    ndarray, (batch, timesteps, features)
+
+    Examples
+    --------
+    >>> fold_series(np.arange(6)[:, None], 2)[..., 0].tolist()
+    [[0, 1, 2], [3, 4, 5]]
+    """
+    series = check_array(series, "series", ("timesteps", "features"), hint=_ONE_FEATURE)
+    timesteps = len(series)
+    batch_size = check_whole_number(
+        "batch_size", batch_size, maximum=timesteps, maximum_is=f"the series' {timesteps} timesteps"
+    )
+    extra = timesteps % batch_size
+    if extra:
+        raise ValueError(
+            f"`batch_size` must divide the series' {timesteps} timesteps. "
+            f"Received: batch_size={batch_size}. Leave out {extra} of them yourself, "
+            f"for instance the oldest: `series[{extra}:]`."
+        )
+    return series.reshape(batch_size, timesteps // batch_size, -1)
+
+
+def last_timesteps(mask):
+    """Return where in the windows each row's last real timestep stands.
+
+    Parameters
+    ----------
+    mask : (n_windows, batch, steps) array of bool
+
+    Returns
+    -------
+    tuple of three ndarrays of int, (batch,)
+        Window, row and step: `array[last_timesteps(mask)]` picks one entry for each row.
+
+    Examples
+    --------
+    >>> mask = split_windows([np.ones((5, 1)), np.ones((2, 1))], 3).mask
+    >>> [index.tolist() for index in last_timesteps(mask)]
+    [[1, 0], [0, 1], [1, 1]]
+    """
+    n_windows, batch, steps = mask.shape
+    rows = mask.swapaxes(0, 1).reshape(batch, n_windows * steps)
+    last = rows.shape[1] - 1 - rows[:, ::-1].argmax(axis=1)
+    return last // steps, np.arange(batch), last % steps
+
+
+def bucket_by_length(lengths, n_buckets):
+    """Group rows of similar length, so that each group needs little padding.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+    n_buckets : int
+        Number of groups, 1 to the number of rows; their sizes differ by one row at most.
+
+    Returns
+    -------
+    list of ndarray of int
+        The indices of each group's rows, shortest group first; every row is in one group.
+
+    Examples
+    --------
+    >>> [rows.tolist() for rows in bucket_by_length([7, 12, 4, 11], 2)]
+    [[2, 0], [3, 1]]
+    """
+    lengths = check_lengths(lengths)
+    n_buckets = check_whole_number(
+        "n_buckets", n_buckets, maximum=len(lengths), maximum_is=f"the {len(lengths)} rows"
+    )
+    return np.array_split(np.argsort(lengths, kind="stable"), n_buckets)
+
+
+_ONE_FEATURE = "For one feature, add an axis: `x[:, None]`."
+
+
+def _fill_windows(sequences, n_windows, steps, value):
+    inputs = _filled((n_windows, len(sequences), steps), sequences, value)
+    for row, sequence in enumerate(sequences):
+        whole, rest = divmod(len(sequence), steps)
+        inputs[:whole, row] = sequence[: whole * steps].reshape(whole, steps, inputs.shape[-1])
+        if rest:
+            inputs[whole, row, :rest] = sequence[whole * steps :]
+    return inputs
+
+
+def _filled(shape, sequences, value):
+    """Return an array of `value` in the sequences' own dtype, with their features last."""
+    dtype = np.result_type(*{sequence.dtype for sequence in sequences})
+    value = np.asarray(value)
+    if value.ndim or value.dtype.kind not in "iuf" or not np.isfinite(value):
+        raise ValueError(f"`value` must be one finite number. Received: value={value.tolist()!r}.")
+    if value.astype(dtype) != value and dtype.kind in "iu":
+        raise ValueError(
+            f"`value` must fit the sequences' dtype ({dtype}). Received: value={value.tolist()!r}. "
+            "Convert the sequences with `.astype('float32')`."
+        )
+    return np.full((*shape, sequences[0].shape[-1]), value, dtype)

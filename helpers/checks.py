@@ -103,7 +103,9 @@ def check_array(answer, expected, *, hint=""):
     except (TypeError, ValueError):
         return _say(False, f"Not yet: an array of numbers is wanted. {hint}")
     if answer.shape != expected.shape:
-        return _say(False, f"Not yet: your shape is {answer.shape}, {expected.shape} is wanted. {hint}")
+        return _say(
+            False, f"Not yet: your shape is {answer.shape}, {expected.shape} is wanted. {hint}"
+        )
     off = ~np.isclose(answer, expected, rtol=1e-4, atol=1e-5)
     if off.any():
         return _say(False, f"Not yet: {off.sum()} of {off.size} numbers differ. {hint}")

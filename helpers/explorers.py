@@ -63,7 +63,10 @@ class Explorer(widgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
-        return bundle | {"image/png": base64.b64encode(self._png).decode(), "text/plain": self.words}
+        return bundle | {
+            "image/png": base64.b64encode(self._png).decode(),
+            "text/plain": self.words,
+        }
 
 
 def explore_windows(sequences, *, steps=5):
@@ -408,7 +411,9 @@ class _TrainingExplorer(Explorer):
         return f"steps = {steps}, state {_kept(carry)}: test error {found}."
 
     def _points(self, carry):
-        found = sorted((steps, error) for (steps, kept), error in self.errors.items() if kept == carry)
+        found = sorted(
+            (steps, error) for (steps, kept), error in self.errors.items() if kept == carry
+        )
         x, y = np.array(found or [(-1, 0)], float).T  # outside the picture while there is none
         return x, y, _style(carry) | {"linestyle": ":"}
 
@@ -433,7 +438,9 @@ def explore_cost(costs):
 
     def draw(steps_index):
         for ax, values, ylabel in ((time, seconds, "s an epoch"), (memory, mebibytes, "peak MiB")):
-            plots.plot_lines({"": (steps, values, plots.CARRIED)}, xlabel="steps", ylabel=ylabel, ax=ax)
+            plots.plot_lines(
+                {"": (steps, values, plots.CARRIED)}, xlabel="steps", ylabel=ylabel, ax=ax
+            )
             ax.set(xscale="log", ylim=(0, 1.1 * values.max()))
             plots.mark(steps[steps_index], ax=ax)
         cost, full = costs[steps_index], costs[-1]

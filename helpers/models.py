@@ -252,9 +252,9 @@ def scan_windows(model, read, *, carry=True):
     Returns
     -------
     callable
-        `scan(inputs, mask)` of tensors, with `inputs` (n_windows, batch, steps, features) and `mask`
-        without the last axis; stacks what was read, (n_windows, …). One trace serves
-        every shape.
+        `scan(inputs, mask)` of tensors, with `inputs` (n_windows, batch, steps, features)
+        and `mask` without the last axis; stacks what was read, (n_windows, …). One trace
+        serves every shape.
     """
     step = window_step(model)
     dtype = model.compute_dtype

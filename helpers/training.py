@@ -19,9 +19,7 @@ from helpers.windows import last_timesteps
 _WINDOW_AXES = ("n_windows", "batch", "steps", "features")
 
 
-def train_windows(
-    model, inputs, targets, *, mask=None, epochs=1, carry=True, callbacks=()
-):
+def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, callbacks=()):
     """Train a compiled model with one update for every window.
 
     This is truncated backpropagation through time: with `carry`, a window starts from the

@@ -31,7 +31,7 @@ class Windows(NamedTuple):
     mask: np.ndarray
 
 
-class Examples(NamedTuple):
+class SlidingWindows(NamedTuple):
     """Windows of one series: `inputs` (n, steps, features), `targets` (n, features)."""
 
     inputs: np.ndarray
@@ -212,7 +212,7 @@ def sliding_windows(series, steps, *, stride=1, horizon=1):
 
     Returns
     -------
-    Examples
+    SlidingWindows
         `inputs` (n, steps, features) and `targets` (n, features).
 
     Raises
@@ -241,7 +241,7 @@ def sliding_windows(series, steps, *, stride=1, horizon=1):
     inputs = windows[:n_starts:stride].swapaxes(1, 2)  # (n, steps, features)
     targets = series[steps + horizon - 1 :: stride].view()
     targets.flags.writeable = False
-    return Examples(inputs, targets)
+    return SlidingWindows(inputs, targets)
 
 
 def fold_series(series, batch_size):

@@ -6,6 +6,7 @@ text, its readout says the same in words, and without a kernel the stored pictur
 
 import base64
 import io
+import re
 import threading
 from html import escape
 
@@ -274,7 +275,7 @@ def explore_training(series, times, *, n_train, steps=1, epochs=60, units=16, er
     n_train : int
         Timesteps to train on; the rest is for testing.
     steps : int
-        Where the slider starts; the first training runs at once.
+        Where the slider starts; there it trains at once, carried and reset.
     epochs, units : int
         Of the training, and of the `LSTM`.
     error : str
@@ -302,12 +303,14 @@ class _TrainingExplorer(Explorer):
         self._most = min(60, self._n_train - 1)
         self._axes = plots.new_axes(2, height=5.6, ratios=(1, 1))
         self._stop, self._thread = threading.Event(), None
-        self._forecast, self.errors = None, {}
+        self._drawing = threading.Lock()
+        self._forecasts, self.errors = {}, {}
         self._button = widgets.Button(description="Train", icon="play")
         self._progress = widgets.IntProgress(0, 0, epochs, description="epoch", style=_LABEL)
         self._status = widgets.HTML("")
         self._button.on_click(self._clicked)
-        self._run(steps, True)
+        for carry in (True, False):
+            self._run(steps, carry)
         super().__init__(
             self._axes[0].figure,
             {
@@ -322,6 +325,11 @@ class _TrainingExplorer(Explorer):
         """Train for the controls' values and wait for the end."""
         self._start()
         self._thread.join()
+
+    def redraw(self, _change=None):
+        """Draw for the controls' present values."""
+        with self._drawing:  # a slider may move at the moment when a training ends
+            super().redraw()
 
     def _clicked(self, _button):
         if self._thread is not None and self._thread.is_alive():
@@ -348,7 +356,7 @@ class _TrainingExplorer(Explorer):
         self.redraw()
 
     def _run(self, steps, carry):
-        """Train, then predict the whole series; a stopped run leaves the last one's result."""
+        """Train, then predict the whole series; a stopped run leaves no result."""
         import keras
 
         from helpers.models import build_rnn
@@ -381,23 +389,19 @@ class _TrainingExplorer(Explorer):
         outputs = predict_windows(model, every.inputs, mask=every.mask, carry=carry)
         (forecast,) = join_windows(outputs, [len(inputs)])
         test = slice(self._n_train - 1, None)
+        self._forecasts[steps, carry] = forecast[test, 0]
         self.errors[steps, carry] = float(np.mean((forecast[test] - targets[test]) ** 2))
-        self._forecast = steps, carry, forecast[test, 0]
 
     def _describe(self, steps, carry):
-        shown, was_carried, forecast = self._forecast
-        test = slice(self._n_train, None)
+        """Draw every forecast there is for these steps, and every error found so far."""
         top, bottom = self._axes
-        label = f"forecast, steps = {shown}, state {_kept(was_carried)}"
-        plots.plot_lines(
-            {
-                "observed": (self._times[test], self._series[test, 0], plots.TRUTH),
-                label: (self._times[test], forecast, _style(was_carried)),
-            },
-            xlabel="year",
-            ylabel="standardised",
-            ax=top,
-        )
+        test = slice(self._n_train, None)
+        lines = {"observed": (self._times[test], self._series[test, 0], plots.TRUTH)} | {
+            f"state {_kept(kept)}": (self._times[test], self._forecasts[steps, kept], _style(kept))
+            for kept in (True, False)
+            if (steps, kept) in self._forecasts
+        }
+        plots.plot_lines(lines, xlabel="year", ylabel="standardised", ax=top)
         plots.plot_lines(
             {f"state {_kept(kept)}": self._points(kept) for kept in (True, False)},
             xlabel="steps",
@@ -406,9 +410,15 @@ class _TrainingExplorer(Explorer):
         )
         plots.mark(steps, ax=bottom)
         bottom.set(xlim=(0, self._most + 1), ylim=(0, 1.1 * max(self.errors.values())))
-        known = self.errors.get((steps, carry))
-        found = "press Train to measure it" if known is None else f"{known:.2f}"
-        return f"steps = {steps}, state {_kept(carry)}: test error {found}."
+        found = [
+            f"state {_kept(kept)} {self.errors[steps, kept]:.2f}"
+            for kept in (True, False)
+            if (steps, kept) in self.errors
+        ]
+        words = f"steps = {steps}: test error with {', '.join(found) or 'neither measured yet'}."
+        if (steps, carry) not in self.errors:
+            words += f" Press Train to measure it with state {_kept(carry)}."
+        return words
 
     def _points(self, carry):
         found = sorted(
@@ -481,10 +491,11 @@ def ask(name):
     def answer(change):
         right, words = checks.check_answer(name, change["new"])
         mark = "✔ " if right else "✘ "
-        feedback.value = f'<p role="status">{mark}{escape(words)}</p>'
+        feedback.value = f'<p role="status">{mark}{_with_code(words)}</p>'
 
     choices.observe(answer, "value")
-    return _Question(question, [widgets.HTML(f"<b>{escape(question.text)}</b>"), choices, feedback])
+    text = widgets.HTML(f"<b>{_with_code(question.text)}</b>")
+    return _Question(question, [text, choices, feedback])
 
 
 class _Question(widgets.VBox):
@@ -530,6 +541,11 @@ def _image(png, words, figure):
         f'<img alt="{escape(words)}" src="data:image/png;base64,{data}" '
         f'style="width:{width}px;max-width:100%;aspect-ratio:{width}/{height}">'
     )
+
+
+def _with_code(text):
+    """Return `text` as HTML, with what stands between backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _longest(sequences):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from helpers.validation import check_choice, check_mask, check_whole_number
+from helpers.validation import check_array, check_choice, check_mask, check_whole_number
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -17,6 +17,7 @@ if keras.backend.backend() != "tensorflow":
 
 CELLS = {"simple_rnn": layers.SimpleRNN, "gru": layers.GRU, "lstm": layers.LSTM}
 _RECURRENT = tuple(CELLS.values())
+_LARGEST = np.finfo("float32").max
 # These treat each timestep for itself, so a window's border changes nothing for them.
 _STEPWISE = (
     layers.Activation,
@@ -27,7 +28,6 @@ _STEPWISE = (
     layers.LeakyReLU,
     layers.Masking,
     layers.ReLU,
-    layers.TimeDistributed,
 )
 
 
@@ -84,6 +84,7 @@ def build_rnn(
     if not units:
         raise ValueError("`units` must name at least one recurrent layer. Received: units=().")
     check_choice("cell", cell, tuple(CELLS))
+    _check_activation(activation)
     features = check_whole_number("features", features)
     outputs = check_whole_number("outputs", outputs)
     steps, batch_size = (
@@ -136,12 +137,14 @@ def set_states(model, states):
         If their number or a shape differs; nothing is changed then.
     """
     variables = _state_variables(model)
-    if len(states) != len(variables):
+    count = len(states) if hasattr(states, "__len__") else type(states).__name__
+    if count != len(variables):
         raise ValueError(
             f"`states` must hold one array for each of the model's {len(variables)} states. "
-            f"Received: {len(states)}."
+            f"Received: {count}."
         )
-    arrays = [np.asarray(state) for state in states]
+    axes = ("batch", "units")
+    arrays = [check_array(state, f"states[{i}]", axes) for i, state in enumerate(states)]
     for i, (array, variable) in enumerate(zip(arrays, variables, strict=True)):
         if array.shape != tuple(variable.shape):
             raise ValueError(
@@ -219,12 +222,14 @@ def window_step(model):
 
     def step(inputs, states, mask, training=False):
         remaining, after, hidden, final, x = list(states), [], None, None, inputs
+        # Whatever stands there is masked: 0 keeps a huge one from spoiling the gradient.
+        x = tf.where(mask[..., None], x, 0)
         for layer, twin in zip(model.layers, twins, strict=True):
             if isinstance(layer, layers.Masking):
                 mask = mask & layer.compute_mask(x)
             x._keras_mask = mask if x.shape.rank == 3 else None
             if twin is None:
-                x = layer(x, training=training)
+                x = _stepwise(layer)(x, training=training)
                 continue
             before = [remaining.pop(0) for _ in layer.state_size]
             # With `initial_state`, Keras 3.15 takes no mask from its input: pass it.
@@ -304,6 +309,39 @@ def zero_states(model, batch):
     return [tf.zeros((batch, size), model.compute_dtype) for size in sizes]
 
 
+def fit_windows(model, inputs, mask, name):
+    """Return windows in the model's dtype, and the mask that its recurrent layers will see.
+
+    Parameters
+    ----------
+    model : keras.Sequential
+    inputs : (n_windows, batch, steps, features) array
+    mask : (n_windows, batch, steps) array of bool, or None for all real
+    name : str
+        What the caller calls the inputs.
+
+    Raises
+    ------
+    ValueError
+        If the features or the real values do not fit the model, or see `real_timesteps`.
+    """
+    features, expected = inputs.shape[-1], model.input_shape[-1]
+    if features != expected:
+        raise ValueError(
+            f"`{name}` must have the {expected} features that the model was built for. "
+            f"Received: {features} features."
+        )
+    with np.errstate(over="ignore"):
+        inputs = inputs.astype(model.compute_dtype, copy=False)
+    mask = real_timesteps(model, inputs, mask)
+    if not np.isfinite(inputs.sum(dtype="float64")) and not np.isfinite(inputs[mask]).all():
+        raise ValueError(
+            f"`{name}` must fit the model's dtype ({model.compute_dtype}). Received: numbers that "
+            "overflow it. Scale them down."
+        )
+    return inputs, mask
+
+
 def real_timesteps(model, inputs, mask):
     """Return the mask that the model's recurrent layers will see.
 
@@ -346,14 +384,24 @@ def check_windowed(model):
             "`model` must be built: let it start with `keras.Input((None, features))`. "
             "Received: a model that has no weights yet."
         )
-    for layer in model.layers:
+    if len(model.input_shape) != 3:
+        raise ValueError(
+            "`model` must take inputs with 3 axes: (batch, timesteps, features). "
+            f"Received: a model that takes {model.input_shape}."
+        )
+    for place, layer in enumerate(model.layers):
         if isinstance(layer, layers.Bidirectional) or getattr(layer, "go_backwards", False):
             raise ValueError(
                 f"`model` must read forwards. Received: {_named(layer)}, which reads backwards and "
                 "would need the windows that are still to come. Pass it whole sequences: "
                 "`model.predict` with a mask."
             )
-        if not _is_recurrent(layer) and not isinstance(layer, _STEPWISE):
+        if isinstance(layer, layers.Masking) and place > 0:
+            raise ValueError(
+                "`model` must start with its Masking layer, which looks at the inputs. "
+                f"Received: {_named(layer)} in place {place}."
+            )
+        if not _is_recurrent(layer) and not _treats_each_timestep(layer):
             raise ValueError(
                 "`model` must consist of SimpleRNN, GRU and LSTM layers and layers that treat each "
                 f"timestep for itself. Received: {_named(layer)}, which a window's border may cut."
@@ -374,6 +422,7 @@ def _explicit_twin(layer):
         "return_sequences": True,
         "return_state": True,
         "stateful": False,
+        "unroll": False,
     }
     twin = type(layer).from_config(config)
     twin.cell = layer.cell
@@ -397,6 +446,22 @@ def _state_variables(model):
     return [state for layer in recurrent for state in layer.states]
 
 
+def _treats_each_timestep(layer):
+    plain = _stepwise(layer)
+    last = (-1, len(layer.output.shape) - 1)
+    if isinstance(plain, layers.LayerNormalization) and any(a not in last for a in plain.axis):
+        return False
+    return isinstance(plain, _STEPWISE)
+
+
+def _stepwise(layer):
+    """Return what TimeDistributed wraps: it treats each timestep alike without the wrapper.
+
+    With open axes, Keras 3.15 mixes up batch and timesteps in the wrapper.
+    """
+    return layer.layer if isinstance(layer, layers.TimeDistributed) else layer
+
+
 def _is_recurrent(layer):
     return isinstance(layer, _RECURRENT)
 
@@ -405,13 +470,23 @@ def _named(layer):
     return f"the {type(layer).__name__} layer {layer.name!r}"
 
 
+def _check_activation(activation):
+    try:
+        keras.activations.get(activation)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "`activation` must be None or the name of a Keras activation, such as 'softmax'. "
+            f"Received: activation={activation!r}."
+        ) from None
+
+
 def _listed(value):
     return list(value) if isinstance(value, (list, tuple, range, np.ndarray)) else [value]
 
 
 def _mask_value(value):
     number = np.asarray(value)
-    if number.ndim or number.dtype.kind not in "iuf" or not np.isfinite(number):
+    if number.ndim or number.dtype.kind not in "iuf" or not abs(number) < _LARGEST:
         raise ValueError(
             "`mask_value` must be one finite number: NaN equals nothing, not even itself. "
             f"Received: mask_value={value!r}."

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from helpers.models import check_windowed, keep_program, real_timesteps, scan_windows
-from helpers.validation import check_mask, check_sequences
+from helpers.models import check_windowed, fit_windows, keep_program, scan_windows
+from helpers.validation import as_array, check_mask, check_sequences
 from helpers.windows import join_windows, last_timesteps, split_windows
 
 # Perturbed copies of the batch that `state_reach` runs at once, in input values.
@@ -37,13 +37,13 @@ def trace_states(model, sequences, *, mask=None, steps=None, carry=True):
     ------
     ValueError, TypeError
     """
-    sequences, windows, mask = _windowed(model, sequences, steps, mask)
+    sequences, inputs, mask = _windowed(model, sequences, steps, mask)
     scan = keep_program(
         model,
         ("hidden", carry),
         lambda: scan_windows(model, lambda window: window.hidden, carry=carry),
     )
-    hidden = _run(scan, windows.inputs, mask)
+    hidden = _run(scan, inputs, mask)
     timesteps = max(len(sequence) for sequence in sequences)
     rows, real = (
         np.stack(join_windows(array, [timesteps] * len(sequences))) for array in (hidden, mask)
@@ -69,20 +69,20 @@ def state_reach(model, sequences, *, steps=None, carry=True):
     ------
     ValueError, TypeError
     """
-    sequences, windows, mask = _windowed(model, sequences, steps)
+    sequences, inputs, mask = _windowed(model, sequences, steps)
     scan = keep_program(
         model,
         ("final", carry),
         lambda: scan_windows(model, lambda window: window.final, carry=carry),
     )
-    n_windows, batch, steps, features = windows.inputs.shape
+    n_windows, batch, steps, features = inputs.shape
     timesteps = max(len(sequence) for sequence in sequences)
-    true = _last_real(_run(scan, windows.inputs, mask), mask)  # (batch, units)
+    true = _last_real(_run(scan, inputs, mask), mask)  # (batch, units)
     change = np.empty((batch, timesteps))
-    chunk = max(1, _CHUNK_VALUES // windows.inputs.size)
+    chunk = max(1, _CHUNK_VALUES // inputs.size)
     for start in range(0, timesteps, chunk):
         removed = range(start, min(start + chunk, timesteps))
-        copies = np.repeat(windows.inputs[:, None], len(removed), axis=1)
+        copies = np.repeat(inputs[:, None], len(removed), axis=1)
         for i, t in enumerate(removed):
             copies[t // steps, i, :, t % steps] = 0.0
         copies = copies.reshape(n_windows, -1, steps, features)  # copy after copy of the batch
@@ -110,11 +110,11 @@ def gradient_reach(model, sequences, *, steps=None):
     ------
     ValueError, TypeError
     """
-    sequences, windows, mask = _windowed(model, sequences, steps)
+    sequences, inputs, mask = _windowed(model, sequences, steps)
     scan = keep_program(
         model, "gradient", lambda: scan_windows(model, lambda window: window.outputs)
     )
-    inputs = tf.constant(windows.inputs)
+    inputs = tf.constant(inputs)
     ends = np.stack(last_timesteps(mask), axis=1)  # (batch, 3): window, row, step
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(inputs)
@@ -143,6 +143,7 @@ def trace_masks(model, inputs):
     ----------
     model : keras.Sequential or functional keras.Model
     inputs : (batch, timesteps, features) array, or what else the model takes
+        NaN and infinity may stand in it: masks are what is looked at, not values.
 
     Returns
     -------
@@ -154,20 +155,24 @@ def trace_masks(model, inputs):
     ------
     ValueError, TypeError
     """
-    if not isinstance(model, keras.Model) or not model.built:
+    if not isinstance(model, keras.Model) or not model.built or len(model.inputs) != 1:
         raise TypeError(
-            "`model` must be a built Keras model. Received: "
+            "`model` must be a built Keras model with one input. Received: "
             f"{type(model).__name__}. Let it start with `keras.Input`."
         )
-    inputs = np.asarray(inputs)
+    inputs = as_array("inputs", inputs, hint="`pad_batch(sequences)` makes them equal.")
     expected = model.input_shape
-    if inputs.ndim != len(expected) or inputs.dtype.kind not in "iuf":
+    fits = inputs.ndim == len(expected) and all(
+        size == axis if axis else size > 0
+        for size, axis in zip(inputs.shape, expected, strict=True)
+    )
+    if not fits or inputs.dtype.kind not in "iuf":
         raise ValueError(
-            f"`inputs` must be numbers with the axes of the model's input, {expected}. "
+            f"`inputs` must be numbers in the shape of the model's input, {expected}. "
             f"Received: an array of shape {inputs.shape}, dtype {inputs.dtype}."
         )
-    entry = model.inputs if len(model.inputs) > 1 else model.inputs[0]
-    follow = keras.Model(entry, [layer.output for layer in model.layers])
+    outputs = [keras.tree.flatten(layer.output)[0] for layer in model.layers]
+    follow = keras.Model(model.inputs[0], outputs)
     outputs = follow(inputs)
     return [_layer_mask(layer, y) for layer, y in zip(model.layers, outputs, strict=True)]
 
@@ -182,21 +187,20 @@ def _windowed(model, sequences, steps, mask=None):
     """Return the sequences, their windows, and the mask that the model will see."""
     check_windowed(model)
     sequences = check_sequences(sequences)
-    features, expected = sequences[0].shape[-1], model.input_shape[-1]
-    if features != expected:
-        raise ValueError(
-            f"`sequences` must have the {expected} features that the model was built for. "
-            f"Received: {features} features."
-        )
+    lengths = {len(sequence) for sequence in sequences}
     if steps is None:
-        steps = max(len(sequence) for sequence in sequences)
-    windows = split_windows(sequences, steps)
+        steps = max(lengths)
+    inputs, real = split_windows(sequences, steps)
     if mask is not None:
-        mask = check_mask(mask, np.shape(sequences)[:2], axes=("batch", "timesteps"))
-        given = split_windows(mask[..., None].astype("int8"), steps).inputs[..., 0]
-        windows = windows._replace(mask=given.astype(bool))
-    windows = windows._replace(inputs=windows.inputs.astype(model.compute_dtype, copy=False))
-    return sequences, windows, real_timesteps(model, windows.inputs, windows.mask)
+        if len(lengths) > 1:
+            raise ValueError(
+                "`mask` must go with a padded batch; `pad_batch(sequences)` gives both. "
+                f"Received: sequences of {min(lengths)} to {max(lengths)} timesteps."
+            )
+        mask = check_mask(mask, (len(sequences), *lengths), axes=("batch", "timesteps"))
+        real = split_windows(mask[..., None].astype("int8"), steps).inputs[..., 0].astype(bool)
+    inputs, mask = fit_windows(model, inputs, real, "sequences")
+    return sequences, inputs, mask
 
 
 def _run(scan, inputs, mask):

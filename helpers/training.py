@@ -6,14 +6,14 @@ import tensorflow as tf
 
 from helpers.models import (
     check_windowed,
+    fit_windows,
     keep_program,
-    real_timesteps,
     returns_sequences,
     scan_windows,
     window_step,
     zero_states,
 )
-from helpers.validation import check_array, check_whole_number
+from helpers.validation import as_array, check_array, check_whole_number
 from helpers.windows import last_timesteps
 
 _WINDOW_AXES = ("n_windows", "batch", "steps", "features")
@@ -38,7 +38,8 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
         (batch, …): they count in the window that holds a row's last real timestep, and
         windows in which no row ends make no update.
     mask : (n_windows, batch, steps) array of bool, optional
-        Masked timesteps change no state and count in neither loss nor metrics.
+        Masked timesteps change no state and count in neither loss nor metrics, but for RMSE,
+        AUC, Precision and Recall, which Keras masks only as `weighted_metrics`.
     epochs : int
     carry : bool
         Pass the state on from window to window, or start each from zeros.
@@ -57,17 +58,10 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
         Before anything is computed.
     """
     check_windowed(model)
-    if not model.compiled:
-        raise ValueError(
-            "`model` must be compiled: call `model.compile(optimizer, loss)` first. "
-            "Received: a model that has no loss yet."
-        )
+    _check_compiled(model)
+    callbacks = _check_callbacks(callbacks)
     epochs = check_whole_number("epochs", epochs)
-    inputs, mask = _check_inputs(model, inputs, mask)
-    targets = _check_targets(model, targets, mask.shape)
-    counts = mask if returns_sequences(model) else _row_ends(mask)
-    data = [tf.constant(array) for array in (inputs, targets, mask, counts)]
-    _build_metrics(model, targets, counts)
+    data = _epoch_data(model, inputs, targets, mask)
     run_epoch = keep_program(
         model,
         ("epoch", carry, *((tensor.shape, tensor.dtype) for tensor in data)),
@@ -76,7 +70,7 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
     )
 
     hooks = keras.callbacks.CallbackList(
-        list(callbacks), add_history=True, model=model, epochs=epochs, verbose=0
+        callbacks, add_history=True, model=model, epochs=epochs, verbose=0
     )
     model.stop_training = False
     logs = {}
@@ -131,6 +125,37 @@ def predict_windows(model, inputs, *, mask=None, carry=True):
     return outputs[last_timesteps(mask)[:2]]
 
 
+def epoch_mebibytes(model, inputs, targets, *, mask=None, carry=True):
+    """Return the memory that the compiler sets aside for one epoch of `train_windows`.
+
+    It holds the data, the weights with what the optimizer keeps of them, and all that
+    backpropagation keeps of a window; TensorFlow itself is not counted. The parameters and
+    errors are those of `train_windows`.
+
+    Returns
+    -------
+    float
+        In MiB, the sum of XLA's buffer assignment for the compiled epoch.
+    """
+    from tensorflow.compiler.xla.service.hlo_pb2 import HloProto
+
+    check_windowed(model)
+    _check_compiled(model)
+    data = _epoch_data(model, inputs, targets, mask)
+    compiled = _epoch(model, carry=carry).experimental_get_compiler_ir(*data)
+    plan = HloProto.FromString(compiled(stage="optimized_hlo_proto_serialized"))
+    return sum(buffer.size for buffer in plan.buffer_assignment.buffer_allocations) / 2**20
+
+
+def _epoch_data(model, inputs, targets, mask):
+    """Return what an epoch takes: inputs, targets, mask, and what counts in the loss."""
+    inputs, mask = _check_inputs(model, inputs, mask)
+    targets = _check_targets(model, targets, mask.shape)
+    counts = mask if returns_sequences(model) else _row_ends(mask)
+    _build_metrics(model, targets, counts)
+    return [tf.constant(array) for array in (inputs, targets, mask, counts)]
+
+
 def _epoch(model, *, carry):
     """Return one epoch as a compiled program: a loop over the windows, an update for each."""
     step = window_step(model)
@@ -146,7 +171,8 @@ def _epoch(model, *, carry):
             scaled = model.optimizer.scale_loss(loss)
         model.optimizer.apply(tape.gradient(scaled, weights), weights)
         loss_tracker.update_state(loss, sample_weight=tf.shape(inputs)[0])
-        model.compute_metrics(inputs, targets, outputs)
+        weights_of_metrics = tf.cast(counts, outputs.dtype)
+        model.compute_metrics(inputs, targets, outputs, sample_weight=weights_of_metrics)
         return window.states
 
     @tf.function(jit_compile=True)
@@ -183,13 +209,32 @@ def _row_ends(mask):
 
 def _check_inputs(model, inputs, mask):
     inputs = check_array(inputs, "inputs", _WINDOW_AXES, hint=_MAKE_WINDOWS)
-    features = model.input_shape[-1]
-    if inputs.shape[-1] != features:
+    return fit_windows(model, inputs, mask, "inputs")
+
+
+def _check_compiled(model):
+    if not model.compiled or model.loss is None:
         raise ValueError(
-            f"`inputs` must have the {features} features that the model was built for. "
-            f"Received: {inputs.shape[-1]} features, inputs of shape {inputs.shape}."
+            "`model` must be compiled: call `model.compile(optimizer, loss)` first. "
+            "Received: a model that has no loss yet."
         )
-    return inputs.astype(model.compute_dtype, copy=False), real_timesteps(model, inputs, mask)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.RNN) and layer.activity_regularizer is not None:
+            raise ValueError(
+                "`model` must not have an activity regularizer in a recurrent layer: it would not "
+                f"enter the loss. Received: one in the layer {layer.name!r}."
+            )
+
+
+def _check_callbacks(callbacks):
+    listed = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+    for callback in listed:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise TypeError(
+                "`callbacks` must be a list of keras.callbacks.Callback. "
+                f"Received: {type(callback).__name__}."
+            )
+    return listed
 
 
 def _check_targets(model, targets, shape):
@@ -198,15 +243,29 @@ def _check_targets(model, targets, shape):
         axes, expected = "(n_windows, batch, steps, …)", shape
     else:
         axes, expected = "(batch, …), one a row, for this last-step model", shape[1:2]
-    targets = np.asarray(targets)
-    check_array(targets.reshape(len(targets), -1), "targets", ("first axis", "others"))
-    fits = targets.shape[: len(expected)] == expected and targets.ndim <= len(expected) + 1
-    if not fits:
+    targets = as_array("targets", targets)
+    check_array(targets.reshape(-1), "targets", ("all axes",))
+    outputs, rest = model.output_shape[-1], targets.shape[len(expected) :]
+    if targets.shape[: len(expected)] != expected or rest not in ((), (1,), (outputs,)):
         raise ValueError(
-            f"`targets` must have the axes {axes}, beginning with {expected} as the inputs do. "
+            f"`targets` must have the axes {axes}: {expected} as the inputs have, and at most one "
+            f"more, of 1 or the model's {outputs} outputs. "
             f"Received: targets of shape {targets.shape}."
+        )
+    if rest != (outputs,) and outputs > 1 and _would_broadcast(model.loss):
+        raise ValueError(
+            f"`targets` must have a last axis of the model's {outputs} outputs with this loss, "
+            f"which would broadcast them. Received: targets of shape {targets.shape}."
         )
     return targets
 
 
-_MAKE_WINDOWS = "`split_windows(sequences, steps)` makes them."
+def _would_broadcast(loss):
+    """Return whether this is one of Keras' own losses, and none that takes class numbers."""
+    if isinstance(loss, str):
+        loss = keras.losses.get(loss)
+    name = getattr(loss, "name", getattr(loss, "__name__", ""))
+    return str(getattr(loss, "__module__", "")).startswith("keras") and "sparse" not in name
+
+
+_MAKE_WINDOWS = "`split_windows(sequences, steps)` makes them: pass its `inputs` and its `mask`."

@@ -83,7 +83,7 @@ def check_array(values, name, axes, *, hint="", finite=True):
     finite : bool
         Whether to read the values and refuse NaN and infinity.
     """
-    values = _numeric_array(name, values)
+    values = _numeric_array(name, values, hint=hint)
     shape = f"({', '.join(axes)})"
     if values.ndim != len(axes):
         raise ValueError(
@@ -105,7 +105,7 @@ def check_mask(mask, shape, axes=("n_windows", "batch", "steps")):
     """Return `mask` as a boolean array of `shape`; all `True` if it is None."""
     if mask is None:
         return np.ones(shape, dtype=bool)
-    mask = np.asarray(mask)
+    mask = as_array("mask", mask)
     if mask.dtype != bool:
         raise TypeError(
             "`mask` must be boolean, True = a real timestep. "
@@ -119,7 +119,10 @@ def check_mask(mask, shape, axes=("n_windows", "batch", "steps")):
     return mask
 
 
-_ONE_SEQUENCE = "For one sequence, pass `[sequence]`; for one feature, add an axis: `x[..., None]`."
+_ONE_SEQUENCE = (
+    "For one sequence, pass `[sequence]`; for sequences of unequal length, a list of them; for one "
+    "feature, add an axis: `x[..., None]`."
+)
 
 
 def _sequence_list(sequences, name):
@@ -142,18 +145,21 @@ def _sequence_list(sequences, name):
 _ONE_FEATURE = "For one feature, add an axis: `x[:, None]`."
 
 
-def _numeric_array(name, values):
+def as_array(name, values, *, hint=""):
+    """Return `values` as an array, whatever it holds, if its rows are of equal length."""
     try:
-        values = np.asarray(values)
+        return np.asarray(values)
     except ValueError:
-        raise ValueError(
-            f"`{name}` must be a rectangular array of numbers. Received: rows of unequal length. "
-            "Pass sequences of unequal length as a list of (timesteps, features) arrays."
-        ) from None
+        problem = f"`{name}` must be a rectangular array. Received: rows of unequal length."
+        raise ValueError(f"{problem} {hint}".rstrip()) from None
+
+
+def _numeric_array(name, values, *, hint=""):
+    values = as_array(name, values, hint=hint)
     if values.dtype.kind not in "iuf":
+        way_out = hint if values.dtype == object else "Convert with `.astype('float32')`."
         raise TypeError(
-            f"`{name}` must hold real numbers. Received: dtype {values.dtype}. "
-            "Convert with `.astype('float32')`."
+            f"`{name}` must hold real numbers. Received: dtype {values.dtype}. {way_out}".rstrip()
         )
     return values
 

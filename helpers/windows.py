@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers.validation import (
+    as_array,
     check_array,
     check_choice,
     check_lengths,
@@ -177,10 +178,10 @@ def join_windows(windows, lengths):
     >>> [row[:, 0].tolist() for row in join_windows(split_windows(sequences, 2), [3, 1])]
     [[1.0, 2.0, 3.0], [4.0]]
     """
-    windows = np.asarray(windows.inputs if isinstance(windows, Windows) else windows)
-    if windows.ndim < 3:
+    windows = as_array("windows", windows.inputs if isinstance(windows, Windows) else windows)
+    if windows.ndim < 3 or 0 in windows.shape:
         raise ValueError(
-            "`windows` must have the axes (n_windows, batch, steps, …). "
+            "`windows` must have the axes (n_windows, batch, steps, …), none of them empty. "
             f"Received: an array of shape {windows.shape}."
         )
     n_windows, batch, steps = windows.shape[:3]
@@ -349,9 +350,11 @@ def _filled(shape, sequences, value):
     value = np.asarray(value)
     if value.ndim or value.dtype.kind not in "iuf" or not np.isfinite(value):
         raise ValueError(f"`value` must be one finite number. Received: value={value.tolist()!r}.")
-    if value.astype(dtype) != value and dtype.kind in "iu":
+    with np.errstate(over="ignore", invalid="ignore"):
+        held = value.astype(dtype)
+    if not np.isfinite(held) or (dtype.kind in "iu" and held != value):
         raise ValueError(
             f"`value` must fit the sequences' dtype ({dtype}). Received: value={value.tolist()!r}. "
-            "Convert the sequences with `.astype('float32')`."
+            "Convert the sequences with `.astype('float64')`."
         )
-    return np.full((*shape, sequences[0].shape[-1]), value, dtype)
+    return np.full((*shape, sequences[0].shape[-1]), held, dtype)

@@ -1,0 +1,51 @@
+# The environment in .venv is made once, and again only after pyproject.toml or constraints.txt change.
+PYTHON ?= python3
+PY := .venv/bin/python
+MADE := .venv/.made
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+# In a container one is often root, and Jupyter asks for that to be said.
+LAB = $(PY) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
+	--LabApp.default_url=/lab/tree/notebooks/00_which_steps.ipynb \
+	--LabApp.extension_manager=readonly
+
+.PHONY: help lab test lint notebooks constraints
+
+help:
+	@echo "make lab          open the lessons in JupyterLab"
+	@echo "make test         run every test"
+	@echo "make lint         check code and notebooks with ruff"
+	@echo "make notebooks    run and store every lesson again (NAMES='00 01' for some)"
+	@echo "make constraints  pin the newest versions that pyproject.toml allows"
+
+lab: $(MADE)
+	$(LAB)
+
+test: $(MADE)
+	$(PY) -m pytest
+
+lint: $(MADE)
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+
+notebooks: $(MADE)
+	$(PY) notebooks/store.py $(NAMES)
+
+# In an environment of its own: the old pins may contradict what pyproject.toml has come to ask for.
+constraints:
+	$(PYTHON) -m venv .venv/uv
+	.venv/uv/bin/python -m pip install --quiet uv
+	.venv/uv/bin/python -m uv pip compile --quiet --universal --upgrade --python-version 3.11 --fork-strategy fewest \
+		--extra test --extra dev --no-annotate --custom-compile-command "make constraints" \
+		--output-file constraints.txt pyproject.toml
+
+$(MADE): pyproject.toml constraints.txt
+	@$(PY) -c '$(SUPPORTED)' 2>/dev/null || $(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { \
+		echo 'These lessons need Python 3.11, 3.12 or 3.13, and "$(PYTHON)" is not one of them: name one with "make PYTHON=python3.12 $(or $(MAKECMDGOALS),lab)".' >&2; \
+		exit 1; }
+	@echo "Making the environment in .venv, once: a download of about 0.8 GB, a few minutes."
+	@$(PY) -c '$(SUPPORTED)' 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	$(PY) -m pip install --constraint constraints.txt --editable '.[test,dev]'
+	@# No news pop-up and no look for updates: the lessons need no network.
+	$(PY) -m jupyter labextension disable @jupyterlab/apputils-extension:announcements
+	@touch $@

@@ -1,0 +1,100 @@
+"""Run the lessons in a fresh kernel and store them: ``python notebooks/store.py [00 01 …]``.
+
+What is stored reads well without a kernel. Widget views are dropped, since they would show
+"model not found"; an explorer's picture stays, with its words below it as a printed line.
+A lesson that raises an error or writes to stderr is not stored.
+"""
+
+import re
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+HERE = Path(__file__).parent
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+WIDGET_REPR = re.compile(r"[A-Z]\w*\(")  # what a widget without words of its own says: "VBox(…"
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def main(names):
+    """Run and store the lessons that `names` begin, or every lesson."""
+    lessons = sorted(HERE.glob("*.ipynb"))
+    if names:
+        begins = tuple(Path(name).stem for name in names)
+        lessons = [path for path in lessons if path.stem.startswith(begins)]
+    if not lessons:
+        sys.exit(f"No lesson in {HERE.name}/ has a name that begins with: {' '.join(names)}")
+    for path in lessons:
+        start = time.perf_counter()
+        notebook = run(path)
+        complaints = find_complaints(notebook)
+        if complaints:
+            sys.exit("\n".join([f"{path.name} is not stored:", *complaints]))
+        clean(notebook)
+        nbformat.write(notebook, path)
+        print(f"{path.name}: {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def run(path):
+    """Run the notebook at `path` top to bottom, up to the first error."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(HERE)}},
+        record_timing=False,
+        coalesce_streams=True,
+        store_widget_state=False,
+    )
+    with suppress(CellExecutionError):  # it stands among the outputs, for `find_complaints`
+        client.execute()
+    return notebook
+
+
+def find_complaints(notebook):
+    """Name each cell that raised an error or wrote to stderr, with what it said."""
+    complaints = []
+    for number, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                complaints.append(f"cell {number} ({cell.id}): {output.ename}: {output.evalue}")
+            elif output.get("name") == "stderr":
+                complaints.append(f"cell {number} ({cell.id}) wrote to stderr: {output.text}")
+    return complaints
+
+
+def clean(notebook):
+    """Leave in `notebook` what reads well without a kernel and is the same on every machine."""
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [kept for output in cell.outputs for kept in without_widget(output)]
+
+
+def without_widget(output):
+    """Give the outputs that stand for `output` where no kernel runs: none, itself, or two."""
+    if WIDGET_VIEW not in output.get("data", {}):
+        return [output]
+    del output.data[WIDGET_VIEW]
+    words = output.data.get("text/plain", "")
+    if WIDGET_REPR.match(words):
+        del output.data["text/plain"]
+        words = ""
+    if not output.data:
+        return []
+    if words and "image/png" in output.data:  # JupyterLab shows the picture and not the words
+        return [output, nbformat.v4.new_output("stream", name="stdout", text=words + "\n")]
+    return [output]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -16,6 +16,7 @@ Importing the package loads neither TensorFlow nor widgets.
 """
 
 import importlib.machinery
+import logging
 import os
 import sys
 from contextlib import contextmanager
@@ -23,6 +24,11 @@ from contextlib import contextmanager
 # TensorFlow and Keras read these once, while they load.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+# Advice for long loops; a lesson builds many small models and calls each of them a few times.
+logging.getLogger("tensorflow").addFilter(
+    lambda record: "triggered tf.function retracing" not in str(record.msg)
+)
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def explore_windows(sequences, *, steps=5):
     return Explorer(ax.figure, {"steps": _slider("steps", steps, 1, longest)}, draw)
 
 
-def explore_state(model, sequences, *, steps=5):
+def explore_state(model, sequences, *, steps=5, carry=True):
     """Move `steps`, carry or reset, and see the state of one sequence beside one long pass.
 
     Parameters
@@ -110,6 +110,8 @@ def explore_state(model, sequences, *, steps=5):
     sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
     steps : int
         Where the slider starts.
+    carry : bool
+        Whether the state is carried at first.
 
     Returns
     -------
@@ -146,13 +148,13 @@ def explore_state(model, sequences, *, steps=5):
 
     controls = {
         "steps": _slider("steps", steps, 1, longest),
-        "carry": widgets.Checkbox(True, description="carry the state", style=_LABEL),
+        "carry": widgets.Checkbox(carry, description="carry the state", style=_LABEL),
         "sequence": _slider("sequence", 0, 0, len(sequences) - 1),
     }
     return Explorer(ax.figure, controls, draw)
 
 
-def explore_reach(model, sequences, *, steps=5):
+def explore_reach(model, sequences, *, steps=5, carry=True):
     """Move `steps` and see two bands: how far back state reaches, and how far back gradient.
 
     Parameters
@@ -161,6 +163,8 @@ def explore_reach(model, sequences, *, steps=5):
     sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
     steps : int
         Where the slider starts.
+    carry : bool
+        Whether the state is carried at first.
 
     Returns
     -------
@@ -183,7 +187,7 @@ def explore_reach(model, sequences, *, steps=5):
 
     controls = {
         "steps": _slider("steps", steps, 1, longest),
-        "carry": widgets.Checkbox(True, description="carry the state", style=_LABEL),
+        "carry": widgets.Checkbox(carry, description="carry the state", style=_LABEL),
     }
     return Explorer(ax.figure, controls, draw)
 
@@ -334,13 +338,15 @@ class _TrainingExplorer(Explorer):
     def _clicked(self, _button):
         if self._thread is not None and self._thread.is_alive():
             self._stop.set()
+            self._say("Stopping …")
         else:
             self._start()
 
     def _start(self):
         self._stop.clear()
         self._button.description, self._button.icon = "Stop", "stop"
-        self._status.value = '<span role="status">Preparing the model …</span>'
+        self._progress.value = 0
+        self._say("Preparing the model …")
         settings = self.controls["steps"].value, self.controls["carry"].value
         self._thread = threading.Thread(target=self._run_and_show, args=settings, daemon=True)
         self._thread.start()
@@ -348,12 +354,15 @@ class _TrainingExplorer(Explorer):
     def _run_and_show(self, steps, carry):
         try:
             self._run(steps, carry)
+            self.redraw()
             words = "Stopped." if self._stop.is_set() else "Done."
         except Exception as problem:  # a thread's error would vanish: show it
             words = f"{type(problem).__name__}: {problem}"
-        self._status.value = f'<span role="status">{escape(words)}</span>'
+        self._say(words)
         self._button.description, self._button.icon = "Train", "play"
-        self.redraw()
+
+    def _say(self, words):
+        self._status.value = f'<span role="status">{escape(words)}</span>'
 
     def _run(self, steps, carry):
         """Train, then predict the whole series; a stopped run leaves no result."""

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from helpers.validation import check_array, check_choice, check_mask, check_whole_number
+from helpers.validation import all_finite, check_array, check_choice, check_mask, check_whole_number
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -120,7 +120,7 @@ def get_states(model):
     ValueError
         If the model has a recurrent layer that is not stateful, or is bidirectional.
     """
-    return [np.array(state) for state in _state_variables(model)]
+    return [state.numpy() for state in _state_variables(model)]
 
 
 def set_states(model, states):
@@ -179,7 +179,7 @@ def reset_states(model, rows=None):
         for row in _listed(rows)
     ]
     for variable in variables:
-        state = np.array(variable)
+        state = variable.numpy()
         state[rows] = 0.0
         variable.assign(state)
 
@@ -334,7 +334,7 @@ def fit_windows(model, inputs, mask, name):
     with np.errstate(over="ignore"):
         inputs = inputs.astype(model.compute_dtype, copy=False)
     mask = real_timesteps(model, inputs, mask)
-    if not np.isfinite(inputs.sum(dtype="float64")) and not np.isfinite(inputs[mask]).all():
+    if not all_finite(inputs) and not all_finite(inputs[mask]):
         raise ValueError(
             f"`{name}` must fit the model's dtype ({model.compute_dtype}). Received: numbers that "
             "overflow it. Scale them down."
@@ -439,9 +439,9 @@ def _state_variables(model):
             )
     if not recurrent or not all(layer.stateful and layer.states for layer in recurrent):
         raise ValueError(
-            "`model` must have recurrent layers, all of them stateful. Build it with "
-            "`build_rnn(…, stateful=True, batch_size=…)`; with other models pass the state by "
-            "hand: `layer(x, initial_state=…)`."
+            "`model` must have recurrent layers, all of them stateful. Received: a model that "
+            "keeps no state. Build it with `build_rnn(…, stateful=True, batch_size=…)`; with other "
+            "models pass the state by hand: `layer(x, initial_state=…)`."
         )
     return [state for layer in recurrent for state in layer.states]
 

@@ -98,8 +98,10 @@ def plot_states(states, *, steps=None, mask=None, ax=None):
     mask = check_mask(mask, (timesteps,), axes=("timesteps",))
     ax = _fresh(ax)
     image = ax.imshow(states.T, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto", gid=_DRAWN)
-    cells = np.flatnonzero(~mask)
-    _add_bars(ax, cells, units, {"facecolor": "none", "edgecolor": "#555555", "hatch": "////"})
+    changes = np.flatnonzero(np.diff(mask, prepend=True, append=True))
+    start, stop = changes.reshape(-1, 2).T  # of each run of padding
+    hatched = {"facecolor": "none", "edgecolor": "#555555", "hatch": "//"}
+    _add_rectangles(ax, start - 0.5, -0.5, stop - start, units, hatched)
     if steps is not None:
         steps = check_steps(steps, timesteps)
         _add_borders(ax, np.arange(steps, timesteps, steps) - 0.5, units)
@@ -144,7 +146,7 @@ def plot_reach(state, gradient, *, steps=None, ax=None):
         steps = check_steps(steps, timesteps)
         _add_borders(ax, np.arange(steps, timesteps, steps) - 0.5, 1.0, start=-1.0)
     _frame(ax, timesteps, "share of the largest", ylim=(-1.1, 1.1))
-    ax.set_yticks((-1, -0.5, 0, 0.5, 1), ("100 %", "1 %", "0", "1 %", "100 %"))
+    ax.set_yticks((-1, -0.5, 0, 0.5, 1), ("100 %", "1 %", "≤ 0.01 %", "1 %", "100 %"))
     return _legend(
         ax,
         **{"state reaches back": Patch(**STATE), "gradient reaches back": Patch(**GRADIENT)},
@@ -241,8 +243,7 @@ def _add_cells(ax, where, style):
 
 
 def _add_bars(ax, position, height, style):
-    bottom = -0.5 if style["facecolor"] == "none" else 0.0
-    _add_rectangles(ax, position - 0.5, bottom, 1.0, height, style)
+    _add_rectangles(ax, position - 0.5, 0.0, 1.0, height, style)
 
 
 def _add_rectangles(ax, left, bottom, width, height, style):

@@ -164,9 +164,15 @@ def _numeric_array(name, values, *, hint=""):
     return values
 
 
-def _check_finite(name, values, axes):
+def all_finite(values):
+    """Return whether an array holds neither NaN nor infinity."""
     # A sum is finite unless a value is not, or the sum overflows: it spares a boolean copy.
-    if values.dtype.kind != "f" or np.isfinite(values.sum()) or np.isfinite(values).all():
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values.dtype.kind != "f" or np.isfinite(values.sum()) or np.isfinite(values).all()
+
+
+def _check_finite(name, values, axes):
+    if all_finite(values):
         return
     where = np.argwhere(~np.isfinite(values))[0]
     place = ", ".join(f"{axis} {i}" for axis, i in zip(axes, where, strict=True))

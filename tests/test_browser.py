@@ -1,0 +1,234 @@
+"""Each lesson in a real JupyterLab: run, moved by keyboard, looked at.
+
+The screenshots are kept in build/screenshots.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LESSONS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+SCREENSHOTS = ROOT / "build" / "screenshots"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Windowed rendering would leave out the cells that are not in view.
+SETTINGS = {
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+
+CONNECTED = """() => {
+    const kernel = window.jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel;
+    return kernel?.connectionStatus === "connected" && kernel?.status === "idle";
+}"""
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        CHROMIUM is None and not os.environ.get("REQUIRE_BROWSER"), reason="Chromium is not here"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """Start JupyterLab on copies of the lessons; give its address with the token."""
+    folder = tmp_path_factory.mktemp("lab")
+    for lesson in LESSONS:
+        shutil.copy(ROOT / "notebooks" / lesson, folder)
+    for plugin, settings in SETTINGS.items():
+        file = folder / "settings" / f"{plugin}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(settings))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1"]
+    command += [f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=lessons"]
+    command += [
+        "--LabApp.expose_app_in_browser=True",
+        f"--LabApp.user_settings_dir={folder}/settings",
+    ]
+    command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    log = (folder / "lab.log").open("w")
+    server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/api/status?token=lessons", server, folder / "lab.log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+        log.close()
+
+
+def _wait_for(address, server, log, seconds=90):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert server.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.3)
+    pytest.fail(f"JupyterLab did not answer within {seconds} s:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM, "REQUIRE_BROWSER is set, and Chromium is not installed"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.problems = []
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("console", lambda line: line.type == "error" and page.problems.append(line.text))
+    yield page
+    context.close()
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_lesson_runs_and_moves(lab, page, lesson):
+    name = Path(lesson).stem
+    _open(page, lab, lesson)
+    page.locator(".jp-OutputArea-output img").first.wait_for()  # a picture before it is run
+    assert "not found" not in page.locator(".jp-Notebook").inner_text().lower()
+    _run_all(page)
+    _assert_no_errors(page)
+    sliders = page.locator(".jp-Notebook .noUi-handle")
+    assert sliders.count() > 0
+    for index in range(sliders.count()):
+        _move_from_end_to_end(page, sliders.nth(index))
+    for button in page.get_by_role("button", name="Train").all():
+        _train(page, button)
+    for radio in page.locator(".widget-radio-box input:first-of-type").all()[:1]:
+        radio.focus()
+        page.keyboard.press("Space")
+    _assert_no_errors(page)
+    assert page.problems == []
+    _keep_screenshots(page, name)
+
+
+def _open(page, lab, lesson):
+    page.goto(f"{lab}/doc/tree/{lesson}?reset&token=lessons")
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    page.wait_for_function("window.jupyterapp !== undefined")
+    page.wait_for_function(CONNECTED)
+    page.wait_for_timeout(1000)  # `?reset` may start a second connection
+    page.wait_for_function(CONNECTED)
+
+
+def _run_all(page, seconds=240):
+    for command in ("notebook:clear-all-cell-outputs", "notebook:run-all-cells"):
+        # Not awaited: the promise may outlive the run.
+        page.evaluate("command => void window.jupyterapp.commands.execute(command)", command)
+    page.wait_for_function(
+        "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
+        ".every(prompt => /[0-9]/.test(prompt.textContent))",
+        timeout=1000 * seconds,
+    )
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
+    page.wait_for_timeout(500)  # the last widgets draw
+
+
+def _assert_no_errors(page):
+    for kind in ("application/vnd.jupyter.error", "application/vnd.jupyter.stderr"):
+        shown = page.locator(f".jp-OutputArea-output [data-mime-type='{kind}']")
+        assert shown.count() == 0, shown.first.inner_text()
+
+
+def _move_from_end_to_end(page, slider):
+    """Move a slider to both ends; the picture, its alt text and the readout must follow."""
+    explorer = page.locator(".jupyter-widgets.widget-vbox").filter(has=_marked(page, slider))
+    explorer = explorer.filter(has=page.locator("img")).first
+    slider.scroll_into_view_if_needed()
+    slider.focus()
+    page.keyboard.press("Home")
+    first = _settled(page, explorer)
+    page.keyboard.press("End")
+    last = _settled(page, explorer, different_from=first)
+    for what in ("picture", "alt", "readout"):
+        assert first[what] != last[what], f"{what} stays as it is: {last['alt']}"
+
+
+def _marked(page, slider):
+    """Mark a slider's handle, so that the explorer around it can be found."""
+    handle = slider.element_handle()
+    handle.evaluate("element => element.dataset.moving = 'yes'")
+    page.evaluate(
+        "keep => document.querySelectorAll('[data-moving]').forEach("
+        "element => element === keep || delete element.dataset.moving)",
+        handle,
+    )
+    return page.locator("[data-moving]")
+
+
+def _settled(page, explorer, different_from=None, seconds=20):
+    """Return what an explorer shows once it has stood still."""
+    seen, shown = None, _shown(explorer)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and (seen != shown or shown == different_from):
+        page.wait_for_timeout(300)
+        seen, shown = shown, _shown(explorer)
+    return shown
+
+
+def _shown(explorer):
+    picture = explorer.locator("img").first
+    return {
+        "picture": picture.get_attribute("src"),
+        "alt": picture.get_attribute("alt"),
+        "readout": explorer.locator("[role=status]").last.inner_text(),
+    }
+
+
+def _train(page, button):
+    explorer = page.locator(".jupyter-widgets.widget-vbox").filter(has=button)
+    before = _shown(explorer.first)
+    button.focus()
+    page.keyboard.press("Enter")
+    assert _settled(page, explorer.first, different_from=before, seconds=60) != before
+    explorer.first.get_by_role("button", name="Train").wait_for()  # no longer "Stop"
+
+
+def _keep_screenshots(page, name):
+    """Keep the lesson at 1280 px and at 200 % zoom, light and dark."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for theme in ("Light", "Dark"):
+        page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
+            f"JupyterLab {theme}",
+        )
+        for label, width in (("1280", 1280), ("zoom200", 640)):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_timeout(800)
+            height = page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollHeight")
+            page.set_viewport_size({"width": width, "height": min(height + 120, 30_000)})
+            page.wait_for_timeout(500)
+            page.screenshot(path=SCREENSHOTS / f"{name}-{label}-{theme.lower()}.png")

@@ -453,30 +453,35 @@ def explore_cost(costs):
     steps = np.array([cost.steps for cost in costs])
     seconds = np.array([cost.seconds for cost in costs])
     mebibytes = np.array([cost.mebibytes for cost in costs])
-    time, memory = plots.new_axes(2, height=5.0)
+    panels = plots.new_axes(2, height=5.0)
 
-    def draw(steps_index):
-        for ax, values, ylabel in ((time, seconds, "s an epoch"), (memory, mebibytes, "peak MiB")):
+    def draw(chosen):
+        for ax, values, ylabel in zip(
+            panels, (seconds, mebibytes), ("time (s an epoch)", "memory (MiB)"), strict=True
+        ):
+            at = slice(chosen, chosen + 1)
             plots.plot_lines(
-                {"": (steps, values, plots.CARRIED)}, xlabel="steps", ylabel=ylabel, ax=ax
+                {
+                    "measured": (steps, values, plots.CARRIED),
+                    "chosen": (steps[at], values[at], plots.CHOSEN),
+                },
+                xlabel="steps",
+                ylabel=ylabel,
+                ax=ax,
             )
-            ax.set(xscale="log", ylim=(0, 1.1 * values.max()))
-            plots.mark(steps[steps_index], ax=ax)
-        cost, full = costs[steps_index], costs[-1]
+            ax.set_ylim(0, 1.15 * values.max())
+        cost, full = costs[chosen], costs[-1]
         return (
-            f"steps = {cost.steps}: {cost.seconds:.2f} s an epoch, {cost.mebibytes:.0f} MiB. One "
-            f"full pass of {full.steps}: {full.seconds:.2f} s, {full.mebibytes:.0f} MiB. That is "
-            f"{cost.seconds / full.seconds:.1f} times the time and "
-            f"{cost.mebibytes / full.mebibytes:.2f} times the memory."
+            f"steps = {cost.steps}: {cost.seconds:.2f} s an epoch and {cost.mebibytes:.1f} MiB. "
+            f"One full-length pass of {full.steps}: {full.seconds:.2f} s and "
+            f"{full.mebibytes:.1f} MiB."
         )
 
-    control = widgets.SelectionSlider(
-        options=[(str(cost.steps), i) for i, cost in enumerate(costs)],
-        index=len(costs) - 1,
-        description="steps",
-        style=_LABEL,
-    )
-    return Explorer(time.figure, {"steps_index": control}, draw)
+    options = {"options": [(str(n), i) for i, n in enumerate(steps)], "index": len(steps) - 1}
+    entry = widgets.Dropdown(**options, description="steps", style=_LABEL, layout={"width": "14em"})
+    slider = widgets.SelectionSlider(**options, readout=False, layout={"width": "60%"})
+    widgets.link((slider, "index"), (entry, "index"))
+    return Explorer(panels[0].figure, {"chosen": widgets.HBox([entry, slider])}, draw)
 
 
 def ask(name):

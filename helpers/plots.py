@@ -17,6 +17,7 @@ from helpers.validation import check_array, check_lengths, check_mask, check_ste
 # a second cue beside it.
 CARRIED = {"color": "#0072B2", "linestyle": "-", "marker": "o"}
 RESET = {"color": "#D55E00", "linestyle": "--", "marker": "s"}
+CHOSEN = {"color": "#000000", "linestyle": "", "marker": "D"}
 TRUTH = {"color": "#000000", "linestyle": "-", "marker": ""}
 REAL = {"facecolor": "#56B4E9", "edgecolor": "white"}
 PADDED = {"facecolor": "#E6E6E6", "edgecolor": "#8A8A8A", "hatch": "////"}

@@ -1,0 +1,132 @@
+"""How the lessons are stored, and that each exercise tells a stub from a solution.
+
+That every cell runs, and prints what is stored, is for nbval to check.
+"""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from helpers import checks
+
+LESSONS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def markdown(notebook):
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def outputs(notebook):
+    return [output for cell in code_cells(notebook) for output in cell.outputs]
+
+
+def tagged(notebook, tag):
+    return [
+        index for index, cell in enumerate(notebook.cells) if tag in cell.metadata.get("tags", [])
+    ]
+
+
+def test_there_are_lessons():
+    assert [path.stem for path in LESSONS] == [
+        "00_which_steps",
+        "01_fixed_steps",
+        "02_masking",
+        "03_full_sequence",
+    ]
+
+
+def test_every_cell_was_run_in_order(notebook):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_stored_without_widgets_errors_and_warnings(notebook):
+    assert "widgets" not in notebook.metadata
+    for output in outputs(notebook):
+        assert output.output_type != "error"
+        assert output.get("name") != "stderr"
+        assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
+
+
+def test_stored_with_pictures_that_have_words(notebook):
+    pictures = [
+        output.data for output in outputs(notebook) if "image/png" in output.get("data", {})
+    ]
+    assert pictures
+    assert any(data.get("text/plain", "").endswith(".") for data in pictures)
+
+
+def test_no_path_of_a_machine(notebook):
+    assert not re.search(r"/(root|home|Users|tmp|work)/|ipykernel_|[A-Z]:\\\\", str(notebook))
+
+
+def test_cells_are_short(notebook):
+    for cell in code_cells(notebook):
+        assert len(cell.source.splitlines()) <= 15, cell.source
+
+
+def test_one_title_and_no_heading_skipped(notebook):
+    text = re.sub(r"```.*?```", "", markdown(notebook), flags=re.DOTALL)
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", text, flags=re.MULTILINE)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_title_is_a_question_and_minutes_are_given(notebook):
+    first = notebook.cells[0].source
+    assert first.splitlines()[0].endswith("?")
+    assert re.search(r"\d+ minutes", first)
+
+
+def test_links_lead_to_lessons(notebook):
+    for target in re.findall(r"\]\(([^)#]+\.ipynb)\)", markdown(notebook)):
+        assert (LESSONS[0].parent / target).exists(), target
+
+
+def test_key_claims_are_asserted_and_compared(notebook):
+    compared = [notebook.cells[index] for index in tagged(notebook, "nbval-check-output")]
+    assert len(compared) >= 3
+    for cell in compared:
+        assert "assert " in cell.source, cell.source
+        assert cell.outputs, cell.source
+
+
+def test_questions_exist_and_answer_every_choice(notebook):
+    names = re.findall(r'^ask\("(.+)"\)', "\n".join(c.source for c in code_cells(notebook)), re.M)
+    assert len(names) >= 3
+    for name in names:
+        question = checks.load_question(name)
+        verdicts = [checks.check_answer(name, choice) for choice in question.choices]
+        assert [right for right, _ in verdicts].count(True) == 1
+        assert all(words for _, words in verdicts)
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_stubs_are_unanswered_and_solutions_right(path, capsys):
+    notebook = nbformat.read(path, as_version=4)
+    setup = re.sub(r"^%.*$", "", code_cells(notebook)[0].source, flags=re.MULTILINE)
+    exercises = tagged(notebook, "exercise")
+    assert len(exercises) >= 1
+    for index in exercises:
+        namespace = {}
+        exec(setup, namespace)
+        capsys.readouterr()
+        exec(notebook.cells[index].source, namespace)
+        assert "Not answered yet." in capsys.readouterr().out
+        solution = notebook.cells[index + 1].source
+        assert solution.startswith("<details><summary>Solution</summary>")
+        exec(re.search(r"```python\n(.*?)```", solution, re.DOTALL)[1], namespace)
+        assert capsys.readouterr().out.strip().endswith("Right.")

@@ -1,0 +1,388 @@
+"""What the probes report is what Keras does, sequence by sequence, without windows or padding."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from helpers import probes
+from helpers.probes import gradient_reach, state_reach, trace_masks, trace_states
+from helpers.windows import pad_batch
+
+LENGTHS = (7, 12, 4, 1)
+EVERY_STEPS = range(1, max(LENGTHS) + 1)
+
+
+def last_recurrent(model):
+    return [layer for layer in model.layers if hasattr(layer, "stateful")][-1]
+
+
+@pytest.fixture(scope="module")
+def states_alone(keras_pass):
+    """A function that gives the states of one sequence, alone and unpadded, as Keras does."""
+    return lambda model, sequence: keras_pass(model, sequence, of=last_recurrent(model).output)
+
+
+def border(timesteps, steps):
+    """Where the window begins that holds the last of `timesteps`."""
+    return (timesteps - 1) // steps * steps
+
+
+def mean_over_rows(rows):
+    """Average rows of unequal length, timestep by timestep, over those that reach it."""
+    longest = max(map(len, rows))
+    return np.array([np.mean([row[t] for row in rows if t < len(row)]) for t in range(longest)])
+
+
+# --- states over time ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [None, *EVERY_STEPS])
+def test_carried_states_are_those_of_each_sequence_alone(rnn, ragged, states_alone, steps):
+    traced = trace_states(rnn, ragged, steps=steps)
+    assert traced.shape == (4, 12, last_recurrent(rnn).units)
+    for got, sequence in zip(traced, ragged, strict=True):
+        expected = states_alone(rnn, sequence)
+        np.testing.assert_allclose(got[: len(sequence)], expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", EVERY_STEPS)
+def test_reset_states_are_those_of_each_window_alone(rnn, ragged, states_alone, steps):
+    traced = trace_states(rnn, ragged, steps=steps, carry=False)
+    for got, sequence in zip(traced, ragged, strict=True):
+        for start in range(0, len(sequence), steps):
+            window = slice(start, min(start + steps, len(sequence)))
+            expected = states_alone(rnn, sequence[window])
+            np.testing.assert_allclose(got[window], expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("carry", [True, False])
+@pytest.mark.parametrize("steps", [1, 5, 12])
+def test_the_state_stands_still_after_a_sequences_end(rnn, ragged, steps, carry):
+    traced = trace_states(rnn, ragged, steps=steps, carry=carry)
+    for row, length in zip(traced, LENGTHS, strict=True):
+        np.testing.assert_array_equal(
+            row[length:], np.broadcast_to(row[length - 1], row[length:].shape)
+        )
+
+
+@pytest.mark.parametrize("padding", ["pre", "post"])
+@pytest.mark.parametrize("value", [0.0, 4.0, -3e38, 1e300])
+def test_padding_never_changes_a_masked_state(rnn, ragged, states_alone, padding, value):
+    sequences = [sequence.astype("float64") for sequence in ragged]
+    padded, mask = pad_batch(sequences, timesteps=14, padding=padding, value=value)
+    for steps in (None, 1, 5):
+        traced = trace_states(rnn, padded, mask=mask, steps=steps)
+        for got, real, sequence in zip(traced, mask, ragged, strict=True):
+            expected = states_alone(rnn, sequence)
+            np.testing.assert_allclose(got[real], expected, rtol=0, atol=1e-6)
+            still = (
+                got[len(sequence) :] - got[len(sequence) - 1] if padding == "post" else got[~real]
+            )
+            assert (still == 0).all()
+
+
+def test_unmasked_padding_moves_the_state(rnn, ragged):
+    padded, mask = pad_batch(ragged, timesteps=14)
+    off = trace_states(rnn, padded)[:, -1] - trace_states(rnn, padded, mask=mask)[:, -1]
+    assert np.abs(off).max(axis=1).min() > 1e-3
+
+
+def test_a_last_step_model_has_the_same_states(make_rnn, ragged):
+    one, other = make_rnn((5, 4)), make_rnn((5, 4), return_sequences=False)
+    np.testing.assert_array_equal(
+        trace_states(one, ragged, steps=5), trace_states(other, ragged, steps=5)
+    )
+
+
+# --- how far state reaches -------------------------------------------------------------------
+
+
+def state_change(states_alone, model, sequence):
+    """For each timestep, how much the last state changes when that input becomes zeros."""
+    true, change = states_alone(model, sequence)[-1], []
+    for t in range(len(sequence)):
+        without = sequence.copy()
+        without[t] = 0
+        change.append(np.linalg.norm(states_alone(model, without)[-1] - true))
+    return np.array(change)
+
+
+@pytest.fixture(scope="module")
+def whole_reach(rnn, ragged, states_alone):
+    return mean_over_rows([state_change(states_alone, rnn, sequence) for sequence in ragged])
+
+
+@pytest.mark.parametrize("steps", [None, *EVERY_STEPS])
+def test_carried_state_reaches_as_far_as_in_one_long_pass(rnn, ragged, whole_reach, steps):
+    got = state_reach(rnn, ragged, steps=steps)
+    np.testing.assert_allclose(got, whole_reach, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", EVERY_STEPS)
+def test_reset_state_reaches_back_to_the_last_border_only(rnn, ragged, states_alone, steps):
+    rows = []
+    for sequence in ragged:
+        start = border(len(sequence), steps)
+        change = state_change(states_alone, rnn, sequence[start:])
+        rows.append(np.concatenate([np.zeros(start), change]))
+    got = state_reach(rnn, ragged, steps=steps, carry=False)
+    np.testing.assert_allclose(got, mean_over_rows(rows), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", EVERY_STEPS)
+def test_state_crosses_borders_when_carried_and_never_when_reset(rnn, ragged, steps):
+    sequence = ragged[1]
+    start = border(len(sequence), steps)
+    carried = state_reach(rnn, [sequence], steps=steps)
+    reset = state_reach(rnn, [sequence], steps=steps, carry=False)
+    assert (carried[max(0, start - 3) :] > 0).all()
+    assert (reset[:start] == 0).all()
+    assert (reset[start:] > 0).all()
+
+
+def test_reach_does_not_depend_on_how_many_copies_run_at_once(make_rnn, ragged, monkeypatch):
+    model = make_rnn(5)
+    at_once = state_reach(model, ragged, steps=5)
+    monkeypatch.setattr(probes, "_CHUNK_VALUES", 1)
+    np.testing.assert_allclose(state_reach(model, ragged, steps=5), at_once, rtol=0, atol=1e-6)
+
+
+# --- how far gradient reaches ----------------------------------------------------------------
+
+
+@pytest.fixture(
+    scope="module",
+    params=[("simple_rnn", 5, True), ("gru", (5, 4), True), ("lstm", 5, True), ("lstm", 4, False)],
+    ids=["simple_rnn", "gru-stacked", "lstm", "lstm-last-step"],
+)
+def probed(request, make_rnn):
+    cell, units, return_sequences = request.param
+    return make_rnn(units, cell=cell, outputs=2, return_sequences=return_sequences)
+
+
+@pytest.fixture(scope="module")
+def jacobian_norms(probed, stateful_twin):
+    """A function: the windows of one sequence to the norms of its last output's Jacobian.
+
+    A stateful Keras model reads the windows one after another; only the last is on the tape.
+    """
+    twin = stateful_twin(probed, 1)
+    outputs = probed.output_shape[-1]
+
+    @tf.function(input_signature=[tf.TensorSpec((1, None, 3), "float32")])
+    def differentiate(window):
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(window)
+            last = tf.unstack(tf.reshape(twin(window), (-1, outputs))[-1])
+        return tf.stack([tape.gradient(output, window)[0] for output in last])
+
+    def norms(windows):
+        for layer in twin.layers:
+            if hasattr(layer, "reset_state"):
+                layer.reset_state()
+        for window in windows:
+            jacobian = differentiate(window[None]).numpy()  # the last one's is returned
+        return np.sqrt((jacobian**2).sum(axis=(0, 2)))
+
+    return norms
+
+
+@pytest.mark.parametrize("steps", [None, *EVERY_STEPS])
+def test_gradient_reaches_as_far_as_keras_own_within_the_last_window(
+    probed, jacobian_norms, ragged, steps
+):
+    rows = []
+    for sequence in ragged:
+        starts = range(0, len(sequence), steps or len(sequence))
+        windows = [sequence[start : start + (steps or len(sequence))] for start in starts]
+        rows.append(np.concatenate([np.zeros(starts[-1]), jacobian_norms(windows)]))
+    got = gradient_reach(probed, ragged, steps=steps)
+    np.testing.assert_allclose(got, mean_over_rows(rows), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", EVERY_STEPS)
+def test_gradient_stops_exactly_where_the_last_window_begins(probed, ragged, steps):
+    sequence = ragged[1]
+    start = border(len(sequence), steps)
+    reach = gradient_reach(probed, [sequence], steps=steps)
+    assert (reach[:start] == 0).all()
+    assert (reach[start:] > 0).all()
+
+
+# --- masks -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def padded():
+    return np.array([[[1.0, 2], [3, 4], [0, 0]], [[5, 6], [0, 0], [0, 0]]])
+
+
+REAL = [[True, True, False], [True, False, False]]
+
+
+def masks_through(*middle, inputs):
+    model = keras.Sequential([keras.Input((3, 2)), layers.Masking(), *middle])
+    return trace_masks(model, inputs)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Dense(4),
+        layers.Dropout(0.5),
+        layers.LayerNormalization(),
+        layers.GRU(4, return_sequences=True),
+        layers.Bidirectional(layers.LSTM(2, return_sequences=True)),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_these_layers_keep_the_mask(layer, padded):
+    masking, kept = masks_through(layer, inputs=padded)
+    assert masking.kind == "Masking"
+    assert masking.mask.tolist() == kept.mask.tolist() == REAL
+    assert (kept.layer, kept.kind) == (layer.name, type(layer).__name__)
+    assert kept.shape == (
+        2,
+        3,
+        2 if isinstance(layer, (layers.Dropout, layers.LayerNormalization)) else 4,
+    )
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [layers.Flatten(), layers.Conv1D(2, 2), layers.MaxPooling1D(2), layers.Reshape((2, 3))],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_these_layers_lose_the_mask(layer, padded):
+    with pytest.warns(UserWarning, match="mask"):
+        masking, lost = masks_through(layer, inputs=padded)
+    assert masking.mask.tolist() == REAL
+    assert lost.mask is None
+
+
+def test_a_lost_mask_does_not_come_back(padded):
+    with pytest.warns(UserWarning, match="mask"):
+        *_, dense = masks_through(layers.Conv1D(2, 1), layers.Dense(2), inputs=padded)
+    assert dense.mask is None
+
+
+def test_the_mask_ends_with_the_last_step(padded):
+    *_, last = masks_through(layers.LSTM(4), inputs=padded)
+    assert (last.shape, last.mask) == ((2, 4), None)
+
+
+def test_a_functional_model_is_followed_too(padded):
+    entry = keras.Input((3, 2))
+    masked = layers.Masking()(entry)
+    kept = layers.Add()([masked, masked])
+    dense = layers.Dense(2)(kept * 2)  # arithmetic loses it in silence
+    followed = {row.kind: row.mask for row in trace_masks(keras.Model(entry, dense), padded)}
+    assert followed["Masking"].tolist() == followed["Add"].tolist() == REAL
+    assert followed["InputLayer"] is followed["Dense"] is None
+
+
+def test_following_masks_changes_no_state(make_rnn, padded):
+    model = make_rnn(4, features=2, stateful=True, batch_size=2)
+    trace_masks(model, padded)
+    np.testing.assert_array_equal(model.layers[0].states[0].numpy(), 0)
+
+
+# --- errors ----------------------------------------------------------------------------------
+
+PROBES = [trace_states, state_reach, gradient_reach]
+X = np.ones((2, 4, 3))
+
+
+@pytest.fixture(scope="module")
+def model(make_rnn):
+    return make_rnn(2)
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_what_is_no_batch_of_sequences_is_refused(model, bad_sequences, probe, assert_refused):
+    sequences, error, *words = bad_sequences
+    assert_refused(lambda: probe(model, sequences), error, "`sequences", *words)
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_steps_that_are_no_whole_number_from_1_up_are_refused(
+    model, probe, bad_number, assert_refused
+):
+    value, error, *words = bad_number
+    assert_refused(lambda: probe(model, X, steps=value), error, "`steps` must", *words)
+
+
+@pytest.mark.parametrize("probe", PROBES)
+@pytest.mark.parametrize(
+    ("sequences", "options", "words"),
+    [
+        (X, {"steps": 5}, ("`steps`", "the longest sequence (4 timesteps)", "steps=5")),
+        (X[..., :2], {}, ("`sequences` must have the 3 features", "2 features")),
+        (X * 1e39, {}, ("`sequences` must fit the model's dtype (float32)", "overflow")),
+    ],
+)
+def test_what_does_not_fit_the_model_is_refused(
+    model, probe, sequences, options, words, assert_refused
+):
+    assert_refused(lambda: probe(model, sequences, **options), ValueError, *words)
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_a_mask_value_in_real_rows_is_refused(make_rnn, probe, assert_refused):
+    masking = make_rnn(2, mask_value=1)
+    sequences = [X[0] * 2, X[0, :2]]
+    words = "`mask_value` must not occur in real timesteps", "2 real timesteps", "row 1, step 0"
+    assert_refused(lambda: probe(masking, sequences), ValueError, *words)
+
+
+@pytest.mark.parametrize(
+    ("mask", "error", "words"),
+    [
+        (np.ones((2, 4)), TypeError, ("boolean", "dtype float64")),
+        (np.ones((2, 3), bool), ValueError, ("(batch, timesteps) = (2, 4)", "shape (2, 3)")),
+        (np.ones((2, 4, 3), bool), ValueError, ("(batch, timesteps) = (2, 4)", "(2, 4, 3)")),
+        ([[True], [True, False]], ValueError, ("rectangular", "rows of unequal length")),
+    ],
+)
+def test_what_is_no_mask_for_the_batch_is_refused(model, mask, error, words, assert_refused):
+    assert_refused(lambda: trace_states(model, X, mask=mask), error, "`mask` must", *words)
+
+
+def test_a_mask_for_sequences_of_unequal_length_is_refused(model, assert_refused):
+    words = "`mask` must go with a padded batch", "`pad_batch(", "sequences of 2 to 4 timesteps"
+    assert_refused(
+        lambda: trace_states(model, [X[0], X[0, :2]], mask=np.ones((2, 4), bool)),
+        ValueError,
+        *words,
+    )
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        (X[..., :2], ("(None, None, 3)", "shape (2, 4, 2)")),
+        (X[0], ("(None, None, 3)", "shape (4, 3)")),
+        (X[:0], ("(None, None, 3)", "shape (0, 4, 3)")),
+        (X > 0, ("must be numbers", "dtype bool")),
+        (X.astype(str), ("must be numbers", "dtype <U")),
+        (None, ("must be numbers", "dtype object")),
+        ([[[1.0]], [[1.0], [2.0]]], ("rectangular", "rows of unequal length", "`pad_batch(")),
+    ],
+)
+def test_inputs_that_do_not_fit_a_model_are_refused(model, inputs, words, assert_refused):
+    assert_refused(lambda: trace_masks(model, inputs), ValueError, "`inputs` must", *words)
+
+
+def test_a_declared_length_holds_when_masks_are_followed(make_rnn, assert_refused):
+    five = make_rnn(2, steps=5)
+    words = "`inputs` must be numbers in the shape", "(None, 5, 3)", "shape (2, 4, 3)"
+    assert_refused(lambda: trace_masks(five, X), ValueError, *words)
+
+
+def test_a_model_with_two_inputs_is_refused(assert_refused):
+    entries = [keras.Input((3, 2)), keras.Input((3, 2))]
+    model = keras.Model(entries, layers.Add()(entries))
+    words = "`model` must be a built Keras model with one input", "Functional"
+    assert_refused(lambda: trace_masks(model, X), TypeError, *words)

@@ -12,6 +12,8 @@ from html import escape
 
 import ipywidgets as widgets
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
 from helpers import checks, plots
 from helpers.validation import check_array, check_lengths, check_sequences, check_whole_number
@@ -44,7 +46,7 @@ class Explorer(widgets.VBox):
     """
 
     def __init__(self, figure, controls, draw, *, extra=()):
-        self._figure, self._draw = figure, draw
+        self._canvas, self._draw = _Canvas(figure), draw
         self._picture, self._readout = widgets.HTML(), widgets.HTML()
         self.controls = {
             name: control.children[-1] if isinstance(control, widgets.HBox) else control
@@ -58,8 +60,8 @@ class Explorer(widgets.VBox):
     def redraw(self, _change=None):
         """Draw for the controls' present values."""
         self.words = self._draw(**{name: c.value for name, c in self.controls.items()})
-        self._png = _render(self._figure)
-        self._picture.value = _image(self._png, self.words, self._figure)
+        self._png = self._canvas.png()
+        self._picture.value = _image(self._png, self.words, self._canvas.figure)
         self._readout.value = f'<p role="status">{escape(self.words)}</p>'
 
     def _repr_mimebundle_(self, **kwargs):
@@ -538,14 +540,44 @@ def _buttons(label, options):
     return widgets.ToggleButtons(options=options, description=label, style=_LABEL)
 
 
-def _render(figure):
-    """Return the figure as PNG; its layout is found once and then kept."""
-    if figure.get_layout_engine() is not None:
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-    file = io.BytesIO()
-    figure.savefig(file, format="png", pil_kwargs={"compress_level": 1})
-    return file.getvalue()
+class _Canvas:
+    """A figure as PNG: axes and legends are drawn once, what moves between them each time."""
+
+    def __init__(self, figure):
+        self.figure, self._canvas = figure, FigureCanvasAgg(figure)
+        self._frame = self._background = None
+
+    def png(self):
+        if self.figure.get_layout_engine() is not None:
+            self.figure.draw_without_rendering()
+            self.figure.set_layout_engine("none")  # found once: it doubles the time
+        moving = plots.drawn_artists(self.figure)
+        frame = [_frame(ax) for ax in self.figure.axes]
+        if frame != self._frame:
+            self._frame = frame
+            self._draw_background(moving)
+        self._canvas.restore_region(self._background)
+        for artist in sorted(moving, key=lambda artist: artist.zorder):
+            artist.axes.draw_artist(artist)
+        file = io.BytesIO()
+        pixels = np.asarray(self._canvas.buffer_rgba())[..., :3]
+        Image.fromarray(np.ascontiguousarray(pixels)).save(file, "png", compress_level=1)
+        return file.getvalue()
+
+    def _draw_background(self, moving):
+        for artist in moving:
+            artist.set_visible(False)
+        self._canvas.draw()
+        self._background = self._canvas.copy_from_bbox(self.figure.bbox)
+        for artist in moving:
+            artist.set_visible(True)
+
+
+def _frame(ax):
+    """Return all that axes and legend show: the background is drawn again when it changes."""
+    legend = ax.get_legend()
+    names = () if legend is None else tuple(text.get_text() for text in legend.get_texts())
+    return ax.get_xlim(), ax.get_ylim(), ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale(), names
 
 
 def _image(png, words, figure):

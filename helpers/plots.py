@@ -53,6 +53,11 @@ def new_axes(rows=1, *, height=3.2, width=8.0, ratios=None):
     return list(axes)
 
 
+def drawn_artists(figure):
+    """Return what the plots of this module drew in the figure, without axes and legends."""
+    return [artist for ax in figure.axes for artist in ax.get_children() if _is_drawn(artist)]
+
+
 def plot_windows(mask, *, ax=None):
     """Draw a batch cut into windows: real and padded timesteps, and the borders between windows.
 
@@ -232,9 +237,13 @@ def _fresh(ax):
     if ax is None:
         (ax,) = new_axes()
     for artist in ax.get_children():
-        if artist.get_gid() == _DRAWN:
+        if _is_drawn(artist):
             artist.remove()
     return ax
+
+
+def _is_drawn(artist):
+    return artist.get_gid() == _DRAWN
 
 
 def _add_cells(ax, where, style):

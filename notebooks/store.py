@@ -5,6 +5,7 @@ What is stored reads well without a kernel. Widget views are dropped, since they
 A lesson that raises an error or writes to stderr is not stored.
 """
 
+import base64
 import re
 import sys
 import time
@@ -16,6 +17,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 HERE = Path(__file__).parent
+FIRST_LOOK = HERE.parent / "docs" / "first-look.png"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_REPR = re.compile(r"[A-Z]\w*\(")  # what a widget without words of its own says: "VBox(…"
 METADATA = {
@@ -40,6 +42,7 @@ def main(names):
             sys.exit("\n".join([f"{path.name} is not stored:", *complaints]))
         clean(notebook)
         nbformat.write(notebook, path)
+        keep_first_look(notebook)
         print(f"{path.name}: {time.perf_counter() - start:.0f} s", flush=True)
 
 
@@ -67,6 +70,8 @@ def find_complaints(notebook):
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 complaints.append(f"cell {number} ({cell.id}): {output.ename}: {output.evalue}")
+            elif "WARNING:tensorflow" in output.get("text", ""):
+                complaints.append(f"cell {number} ({cell.id}) shows a warning: {output.text}")
             elif output.get("name") == "stderr":
                 complaints.append(f"cell {number} ({cell.id}) wrote to stderr: {output.text}")
     return complaints
@@ -94,6 +99,14 @@ def without_widget(output):
     if words and "image/png" in output.data:  # JupyterLab shows the picture and not the words
         return [output, nbformat.v4.new_output("stream", name="stdout", text=words + "\n")]
     return [output]
+
+
+def keep_first_look(notebook):
+    """Keep the picture of the cell tagged `first-look` for the README."""
+    for cell in notebook.cells:
+        if "first-look" in cell.metadata.get("tags", []):
+            FIRST_LOOK.parent.mkdir(exist_ok=True)
+            FIRST_LOOK.write_bytes(base64.b64decode(cell.outputs[0].data["image/png"]))
 
 
 if __name__ == "__main__":

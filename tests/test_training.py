@@ -12,9 +12,6 @@ from helpers.windows import join_windows, pad_batch, split_windows
 
 LENGTHS = (7, 12, 4, 1)
 EVERY_STEPS = range(1, max(LENGTHS) + 1)
-# Compiling a training program takes seconds: each kind of model is in one of the two halves.
-HALF = [("simple_rnn", 5), ("gru", (5, 4)), ("lstm", 5)]
-OTHER_HALF = [("simple_rnn", (5, 4)), ("gru", 5), ("lstm", (5, 4))]
 
 
 def split_mask(mask, steps):
@@ -221,15 +218,17 @@ def targets(rng):
     return rng.normal(size=(4, 12, 2)).astype("float32")
 
 
-@pytest.mark.parametrize(("cell", "units"), HALF)
-def test_one_window_for_each_sequence_trains_as_fit_does(make_rnn, cell, units, batch, targets):
-    model = compiled(make_rnn(units, cell=cell, outputs=2))
+# Compiling a training program takes seconds, so only the carried windows below have every kind.
+
+
+def test_one_window_for_each_sequence_trains_as_fit_does(make_rnn, cell, batch, targets):
+    model = compiled(make_rnn(5, cell=cell, outputs=2))
     twin = twin_of(model)
     windows, labels = (split_windows(array, 12).inputs for array in (batch, targets))
     assert_same_training(train(model, windows, labels), fit(twin, batch, targets))
 
 
-@pytest.mark.parametrize(("cell", "units"), OTHER_HALF)
+@pytest.mark.parametrize(("cell", "units"), [("simple_rnn", (5, 4)), ("lstm", 5)])
 def test_a_mask_trains_as_a_masking_model_does(make_rnn, cell, units, ragged, targets):
     model = compiled(make_rnn(units, cell=cell, outputs=2))
     twin = twin_of(model, mask_value=-9)
@@ -239,7 +238,7 @@ def test_a_mask_trains_as_a_masking_model_does(make_rnn, cell, units, ragged, ta
 
 
 def test_one_window_trains_a_last_step_model_as_fit_does(make_rnn, ragged, targets):
-    model = compiled(make_rnn(5, outputs=2, return_sequences=False))
+    model = compiled(make_rnn(5, cell="gru", outputs=2, return_sequences=False))
     twin = twin_of(model, mask_value=-9)
     inputs, mask = pad_batch(ragged, value=-9, padding="pre")
     got = train(model, inputs[None], targets[:, 0], mask=mask[None])
@@ -263,23 +262,20 @@ def test_carried_windows_train_as_a_plain_keras_loop_does(
     assert_windows_train_as_a_loop(model, twin, ragged, targets, 5, carry=True)
 
 
-@pytest.mark.parametrize(("cell", "units"), HALF[:2])
-def test_reset_windows_train_as_a_plain_keras_loop_does(
-    make_rnn, stateful_twin, cell, units, ragged, targets
-):
-    model = make_rnn(units, cell=cell, outputs=2)
+def test_reset_windows_train_as_a_plain_keras_loop_does(make_rnn, stateful_twin, ragged, targets):
+    model = make_rnn(5, cell="gru", outputs=2)
     twin = stateful_twin(model, len(ragged), mask_value=-9)
     assert_windows_train_as_a_loop(model, twin, ragged, targets, 5, carry=False)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
 def test_windows_of_every_length_train_as_a_plain_keras_loop_does(
     make_rnn, stateful_twin, ragged, targets, steps
 ):
     model = make_rnn(2, cell="simple_rnn", outputs=2)
     twin = stateful_twin(model, len(ragged), mask_value=-9)
-    short = [sequence[:5] for sequence in ragged]
-    assert_windows_train_as_a_loop(model, twin, short, targets[:, :5], steps, carry=True)
+    short = [sequence[:4] for sequence in ragged]
+    assert_windows_train_as_a_loop(model, twin, short, targets[:, :4], steps, carry=True)
 
 
 def last_step_loop(twin, inputs, targets, ends):
@@ -298,11 +294,10 @@ def last_step_loop(twin, inputs, targets, ends):
     return weights
 
 
-@pytest.mark.parametrize(("cell", "units"), OTHER_HALF[:2])
 def test_a_last_step_model_learns_each_target_in_the_window_where_its_row_ends(
-    make_rnn, stateful_twin, cell, units, ragged, targets
+    make_rnn, stateful_twin, ragged, targets
 ):
-    model = compiled(make_rnn(units, cell=cell, outputs=2, return_sequences=False))
+    model = compiled(make_rnn(5, cell="gru", outputs=2, return_sequences=False))
     twin = stateful_twin(model, len(ragged), mask_value=-9)
     inputs, mask = split_windows(ragged, 2, value=-9)
     ends = np.zeros(mask.shape[:2], bool)
@@ -354,8 +349,30 @@ def test_layers_that_treat_each_timestep_for_itself_train_as_fit_does(
     assert_same_training(train(model, batch[None], targets[None]), expected)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.SimpleRNN(4, return_sequences=True, dropout=0.5),
+        layers.SimpleRNN(4, return_sequences=True, recurrent_dropout=0.5),
+        keras.Sequential([layers.SimpleRNN(4, return_sequences=True), layers.Dropout(0.5)]),
+    ],
+    ids=["of inputs", "of state", "of outputs"],
+)
+def test_dropout_drops_in_training_and_never_in_prediction(make_trained_like, layer, small):
+    middle = layer.layers if isinstance(layer, keras.Sequential) else [layer]
+    model = keras.Sequential([keras.Input((None, 3)), *middle])
+    make_trained_like(model).compile(keras.optimizers.SGD(0.0), "mse")
+    _, inputs, _ = small
+    outputs = predict_windows(model, inputs[:1])
+    np.testing.assert_allclose(outputs[0], np.asarray(model(inputs[0])), rtol=0, atol=1e-6)
+    losses = train_windows(model, inputs[:1], outputs, epochs=3).history["loss"]
+    assert min(losses) > 1e-4
+    assert len(set(losses)) == 3
+
+
 def test_classes_are_learnt_from_their_numbers_as_fit_learns_them(make_rnn, batch, rng):
-    model = make_rnn(5, outputs=3, activation="softmax", return_sequences=False)
+    options = {"activation": "softmax", "return_sequences": False}
+    model = make_rnn(2, cell="simple_rnn", outputs=3, **options)
     twin, classes = twin_of(model), rng.integers(3, size=len(batch))
     loss = "sparse_categorical_crossentropy"
     for each in (model, twin):
@@ -371,7 +388,7 @@ def test_classes_are_learnt_from_their_numbers_as_fit_learns_them(make_rnn, batc
 def test_a_metric_that_keras_does_not_mask_is_masked_as_a_weighted_metric(
     make_rnn, ragged, targets
 ):
-    model = make_rnn(5, outputs=2)
+    model = make_rnn(2, cell="simple_rnn", outputs=2)
     rmse = keras.metrics.RootMeanSquaredError(name="rmse")
     model.compile(keras.optimizers.SGD(0.0), "mse", weighted_metrics=[rmse])
     inputs, mask = split_windows(ragged, 5)

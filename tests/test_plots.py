@@ -1,0 +1,239 @@
+"""Pictures show what they are given: seen in their axes and artists, not in pixels."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.collections import LineCollection, PolyCollection
+
+from helpers import plots
+from helpers.windows import bucket_by_length, split_windows
+
+MASK = split_windows([np.ones((n, 1)) for n in (7, 12, 4)], 5).mask
+STATES = np.linspace(-1, 1, 12 * 4).reshape(12, 4)
+SHARES = 10.0 ** -np.arange(12.0)[::-1]
+LENGTHS = [7, 12, 4, 11]
+DRAW = {
+    "windows": lambda **options: plots.plot_windows(MASK, **options),
+    "states": lambda **options: plots.plot_states(
+        STATES, steps=5, mask=np.arange(12) < 7, **options
+    ),
+    "reach": lambda **options: plots.plot_reach(SHARES, SHARES, steps=5, **options),
+    "padding": lambda **options: plots.plot_padding(
+        LENGTHS, bucket_by_length(LENGTHS, 2), **options
+    ),
+    "lines": lambda **options: plots.plot_lines(
+        {"carried": (np.arange(3), np.ones(3), plots.CARRIED)},
+        xlabel="year",
+        ylabel="error (points)",
+        **options,
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(params=DRAW)
+def draw(request):
+    return DRAW[request.param]
+
+
+def cells(ax, style):
+    """Rectangles of a style, as (left, bottom, width, height)."""
+    boxes = []
+    for collection in ax.findobj(PolyCollection):
+        same = np.allclose(collection.get_facecolor()[:, :3], mpl.colors.to_rgb(style["facecolor"]))
+        if same and collection.get_hatch() == style.get("hatch"):
+            for path in collection.get_paths():
+                box = path.get_extents()
+                boxes.append((box.x0, box.y0, box.width, box.height))
+    return boxes
+
+
+def borders(ax):
+    """The x of each window border, from left to right."""
+    (lines,) = [c for c in ax.findobj(LineCollection) if c.get_gid() == "helpers"]
+    return sorted(segment[0][0] for segment in lines.get_segments())
+
+
+# --- what holds for all ----------------------------------------------------------------------
+
+
+def test_a_plot_comes_on_new_axes_outside_pyplot(draw):
+    ax, other = draw(), draw()
+    assert isinstance(ax, mpl.axes.Axes)
+    assert ax.figure is not other.figure
+    assert plt.get_fignums() == []
+
+
+def test_a_plot_comes_on_the_axes_it_is_given(draw):
+    (given,) = plots.new_axes()
+    assert draw(ax=given) is given
+
+
+def test_drawing_again_replaces_the_first_drawing(draw):
+    ax = draw()
+    before = len(ax.figure.findobj())
+    for _ in range(3):
+        draw(ax=ax)
+    assert len(ax.figure.findobj()) == before
+
+
+def test_drawing_leaves_other_artists_alone(draw):
+    (ax,) = plots.new_axes()
+    mine = ax.text(0, 0, "mine")
+    draw(ax=ax)
+    draw(ax=ax)
+    assert mine in ax.texts
+
+
+def test_drawing_changes_no_global_settings(draw):
+    before = dict(mpl.rcParams)
+    draw().figure.draw_without_rendering()
+    assert dict(mpl.rcParams) == before
+
+
+def test_both_axes_say_what_they_show(draw):
+    ax = draw()
+    assert ax.get_xlabel()
+    assert ax.get_ylabel()
+
+
+def test_a_plot_draws_on_pyplots_axes_too(draw):
+    _, ax = plt.subplots()
+    assert draw(ax=ax) is ax
+    assert len(plt.get_fignums()) == 1
+
+
+def test_each_meaning_has_a_colour_and_a_second_cue_of_its_own():
+    lines = [plots.CARRIED, plots.RESET, plots.TRUTH, plots.CHOSEN]
+    assert len({(style["linestyle"], style["marker"]) for style in lines}) == len(lines)
+    assert plots.CARRIED["color"] != plots.RESET["color"]
+    areas = [plots.REAL, plots.PADDED, plots.STATE, plots.GRADIENT]
+    assert len({style["facecolor"] for style in areas}) == len(areas)
+    assert plots.PADDED["hatch"] != plots.REAL.get("hatch")
+    assert plots.GRADIENT["hatch"] != plots.STATE.get("hatch")
+
+
+# --- what each shows -------------------------------------------------------------------------
+
+
+def test_windows_show_each_timestep_as_real_or_padded_and_every_border():
+    ax = DRAW["windows"]()
+    rows = MASK.swapaxes(0, 1).reshape(3, 15)
+    for style, where in ((plots.REAL, rows), (plots.PADDED, ~rows)):
+        centres = {(round(x + w / 2), round(y + h / 2)) for x, y, w, h in cells(ax, style)}
+        assert centres == {(t, row) for row, t in np.argwhere(where)}
+    assert borders(ax) == [-0.5, 4.5, 9.5, 14.5]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("timestep", "sequence")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["real", "padded", "window"]
+
+
+def test_the_first_sequence_stands_on_top():
+    low, high = DRAW["windows"]().get_ylim()
+    assert low > high
+
+
+def test_states_show_every_unit_over_time_on_a_fixed_scale():
+    ax = DRAW["states"]()
+    (image,) = ax.get_images()
+    np.testing.assert_array_equal(image.get_array(), STATES.T)
+    assert image.get_clim() == (-1, 1)
+    assert borders(ax) == [4.5, 9.5]
+    hatched = [c for c in ax.findobj(PolyCollection) if c.get_hatch()]
+    boxes = [path.get_extents() for c in hatched for path in c.get_paths()]
+    assert min(box.x0 for box in boxes) == 6.5
+    assert max(box.x1 for box in boxes) == 11.5
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("timestep", "unit")
+    (scale,) = [other for other in ax.figure.axes if other is not ax]
+    assert scale.get_ylabel() == "state h"
+
+
+def test_states_without_padding_have_no_hatch():
+    ax = plots.plot_states(STATES)
+    assert sum(len(c.get_paths()) for c in ax.findobj(PolyCollection) if c.get_hatch()) == 0
+
+
+def test_reach_shows_state_above_and_gradient_below_on_a_logarithmic_scale():
+    ax = DRAW["reach"]()
+    expected = np.clip(1 - np.arange(12.0)[::-1] / 4, 0, 1)  # four decades
+    state = sorted((x, h) for x, y, w, h in cells(ax, plots.STATE) if y == 0)
+    gradient = sorted((x, h) for x, y, w, h in cells(ax, plots.GRADIENT))
+    for bars in (state, gradient):
+        np.testing.assert_allclose([height for _, height in bars], expected, atol=1e-9)
+        np.testing.assert_allclose([left for left, _ in bars], np.arange(12) - 0.5)
+    assert min(y for _, y, _, _ in cells(ax, plots.GRADIENT)) == -1
+    assert borders(ax) == [4.5, 9.5]
+
+
+def test_no_reach_at_all_is_drawn_as_none():
+    ax = plots.plot_reach(np.zeros(4), np.zeros(4))
+    assert all(height == 0 for _, _, _, height in cells(ax, plots.STATE))
+
+
+def test_padding_shows_each_sequence_up_to_the_longest_of_its_bucket():
+    ax = DRAW["padding"]()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("sequence, sorted by length", "timesteps")
+    assert borders(ax) == [1.5]
+    real, padded = [c for c in ax.collections if c.get_gid() == "helpers" and c.get_paths()][:2]
+    assert padded.get_hatch() == plots.PADDED["hatch"]
+    assert real.get_paths()[0].get_extents().y1 == padded.get_paths()[0].get_extents().y1 == 12
+
+
+def test_lines_carry_their_values_styles_and_units():
+    lines = {
+        "carried": ([1, 2], [0.1, 0.2], plots.CARRIED),
+        "reset": ([1, 2], [0.3, 0.1], plots.RESET),
+    }
+    ax = plots.plot_lines(lines, xlabel="steps", ylabel="time (s)", ylog=True)
+    for line, (x, y, style) in zip(ax.get_lines(), lines.values(), strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), np.transpose([x, y]))
+        assert (line.get_color(), line.get_linestyle()) == (style["color"], style["linestyle"])
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()) == ("steps", "time (s)", "log")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == list(lines)
+
+
+def test_a_mark_goes_with_the_next_drawing():
+    ax = DRAW["lines"]()
+    before = len(ax.get_lines())
+    plots.mark(1.5, ax=ax)
+    assert ax.get_lines()[-1].get_xdata()[0] == 1.5
+    DRAW["lines"](ax=ax)
+    assert len(ax.get_lines()) == before
+
+
+# --- errors ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: plots.plot_windows(MASK[0]), ValueError, ("`mask`", "3 axes", "shape (3, 5)")),
+        (lambda: plots.plot_windows(MASK * 1.0), TypeError, ("`mask` must be boolean", "float64")),
+        (lambda: plots.plot_windows(MASK[:0]), ValueError, ("`mask`", "n_windows has none")),
+        (lambda: plots.plot_states(STATES[0]), ValueError, ("`states`", "(timesteps, units)")),
+        (lambda: plots.plot_states(STATES * np.nan), ValueError, ("`states`", "finite numbers")),
+        (lambda: plots.plot_states(STATES, steps=13), ValueError, ("`steps`", "steps=13")),
+        (lambda: plots.plot_states(STATES, steps=2.5), TypeError, ("`steps`", "steps=2.5")),
+        (
+            lambda: plots.plot_states(STATES, mask=np.ones(5, bool)),
+            ValueError,
+            ("`mask`", "(timesteps) = (12,)", "shape (5,)"),
+        ),
+        (lambda: plots.plot_reach(SHARES, SHARES[1:]), ValueError, ("`gradient`", "11 timesteps")),
+        (lambda: plots.plot_reach(STATES, SHARES), ValueError, ("`state`", "1 axes: (timesteps)")),
+        (lambda: plots.plot_reach(SHARES, SHARES, steps=0), ValueError, ("`steps`", "steps=0")),
+        (lambda: plots.plot_padding([], []), ValueError, ("`lengths`", "shape (0,)")),
+        (
+            lambda: plots.plot_lines({"a": ([[1]], [1], {})}, xlabel="", ylabel=""),
+            ValueError,
+            ("`x`", "1 axes: (n)"),
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(call, error, words, assert_refused):
+    assert_refused(call, error, *words)

@@ -365,9 +365,9 @@ def test_dropout_drops_in_training_and_never_in_prediction(make_trained_like, la
     _, inputs, _ = small
     outputs = predict_windows(model, inputs[:1])
     np.testing.assert_allclose(outputs[0], np.asarray(model(inputs[0])), rtol=0, atol=1e-6)
-    losses = train_windows(model, inputs[:1], outputs, epochs=3).history["loss"]
-    assert min(losses) > 1e-4
-    assert len(set(losses)) == 3
+    # Without dropout the loss would be 1 in every epoch.
+    losses = train_windows(model, inputs[:1], outputs + 1, epochs=3).history["loss"]
+    assert np.ptp(losses) > 1e-3
 
 
 def test_classes_are_learnt_from_their_numbers_as_fit_learns_them(make_rnn, batch, rng):

@@ -86,9 +86,11 @@ def test_a_hole_in_the_mask_is_a_timestep_that_never_was(rnn, rng, keras_pass):
 def test_a_masking_layer_masks_windows_without_a_mask(make_rnn, ragged, keras_pass):
     model = make_rnn((5, 4), cell="gru", mask_value=-9)
     for steps in (1, 5, 12):
-        outputs = predict_windows(model, split_windows(ragged, steps, value=-9).inputs)
+        inputs, mask = split_windows(ragged, steps, value=-9)
+        outputs = predict_windows(model, inputs)
         for got, sequence in zip(join_windows(outputs, LENGTHS), ragged, strict=True):
             np.testing.assert_allclose(got, keras_pass(model, sequence), rtol=0, atol=1e-6)
+        assert (outputs[~mask] == 0).all()
 
 
 # --- 3. the last step of a ragged batch ------------------------------------------------------
@@ -314,13 +316,14 @@ def test_padding_never_changes_masked_training(make_rnn, ragged, targets):
     model = make_rnn(5, cell="gru", outputs=2)
     model.compile(keras.optimizers.SGD(0.1), "mse")
     before, results = model.get_weights(), []
+    sequences = [sequence.astype("float64") for sequence in ragged]
     for padding in ("pre", "post"):
         labels, _ = pad_batch(
             [y[:n] for y, n in zip(targets, LENGTHS, strict=True)], padding=padding
         )
-        for value in (0.0, -7.5, 3e38):
+        for value in (0.0, -7.5, 3e38, 1e300):
             model.set_weights(before)
-            inputs, mask = pad_batch(ragged, padding=padding, value=value)
+            inputs, mask = pad_batch(sequences, padding=padding, value=value)
             train_windows(model, inputs[None], labels[None], mask=mask[None])
             results.append(model.get_weights())
     assert np.abs(results[0][0] - before[0]).max() > 1e-3
@@ -334,12 +337,12 @@ def test_layers_that_treat_each_timestep_for_itself_train_as_fit_does(
 ):
     model = keras.Sequential(
         [
-            keras.Input((None, 3)),
+            keras.Input((12, 3)),
             layers.TimeDistributed(layers.Dense(4, "tanh")),
             layers.LayerNormalization(),
             layers.GRU(3, return_sequences=True, kernel_regularizer="l2"),
             layers.Dropout(0.0),
-            layers.SimpleRNN(3, return_sequences=True),
+            layers.SimpleRNN(3, return_sequences=True, unroll=True),
             layers.Dense(2, bias_regularizer="l1"),
             layers.Activation("sigmoid"),
         ]

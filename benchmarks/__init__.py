@@ -1,0 +1,1 @@
+"""Figures of speed, each beside its peer in one run: `python -m benchmarks`."""

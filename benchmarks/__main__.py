@@ -1,0 +1,101 @@
+"""Run every benchmark and write the table: `make bench`."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+from pathlib import Path
+
+import helpers  # noqa: F401  silences TensorFlow's start-up
+from benchmarks import arrays, training
+
+README = Path(__file__).parent / "README.md"
+PACKAGES = ("tensorflow", "keras", "numpy", "torch")
+
+
+def main():
+    """Measure, print and store."""
+    lines = ["# What is how fast", "", *_about(), ""]
+    for title, section in (
+        ("A training epoch", _epochs),
+        ("Thirty epochs from a cold start", _cold_starts),
+        ("Windows of long series", _arrays),
+        ("Cost of a timestep", _per_timestep),
+    ):
+        print(title, "…", flush=True)
+        lines += [f"## {title}", "", *section(), ""]
+    README.write_text("\n".join(lines), encoding="utf-8")
+    print("\n".join(lines))
+
+
+def _about():
+    found = [name for name in PACKAGES if importlib.util.find_spec(name)]
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in found)
+    return [
+        "Made by `make bench`; each figure stands beside its peer from the same run. Compare the",
+        "ratios: the times are those of one machine, which may have been at work on other things.",
+        "",
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; "
+        f"{versions}.",
+    ]
+
+
+def _epochs():
+    lines = [
+        f"Batch {training.BATCH} × {training.TIMESTEPS} timesteps × {training.FEATURES} features, "
+        f"{training.UNITS} units, Adam; median of 7 epochs, in ms. `fit` is stateful, in order, "
+        "reset before each epoch; PyTorch is truncated backpropagation written by hand.",
+        "",
+        "| cell | steps | `train_windows` | `fit` | PyTorch | `fit` ÷ ours | PyTorch ÷ ours |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for cell in ("lstm", "gru"):
+        for steps, ours, fit, torch in training.compare_epochs(cell):
+            lines.append(
+                f"| {cell} | {steps} | {1e3 * ours:.1f} | {1e3 * fit:.1f} | {_ms(torch)} "
+                f"| {fit / ours:.1f} | {'' if torch is None else f'{torch / ours:.1f}'} |"
+            )
+    return lines
+
+
+def _ms(seconds):
+    return "not installed" if seconds is None else f"{1e3 * seconds:.1f}"
+
+
+def _cold_starts():
+    lines = [
+        "The same work, LSTM, from a new model: tracing and compiling are counted. In s.",
+        "",
+        "| steps | `train_windows` | `fit` | `fit` ÷ ours |",
+        "| --- | --- | --- | --- |",
+    ]
+    for steps, ours, fit in training.compare_cold_starts():
+        lines.append(f"| {steps} | {ours:.2f} | {fit:.2f} | {fit / ours:.1f} |")
+    return lines
+
+
+def _arrays():
+    view = arrays.sliding_view_seconds()
+    ours, keras = arrays.compare_reading()
+    split, copy, memory = arrays.compare_splitting()
+    return [
+        f"- `sliding_windows` on 10 million timesteps: a view, made in {1e6 * view:.0f} µs.",
+        f"- Reading every window of {arrays.SHORT} timesteps: {1e3 * ours:.1f} ms; iterating "
+        f"`timeseries_dataset_from_array`: {keras:.1f} s, {keras / ours:.0f} times as long.",
+        f"- `split_windows` on 64 ragged sequences, about 10 million timesteps: {split / copy:.1f} "
+        f"times a copy of the result, at its peak {memory:.2f} times the inputs' memory.",
+    ]
+
+
+def _per_timestep():
+    lines = ["| timesteps | `train_windows`, windows of 100, µs | `trace_states`, µs |"]
+    lines += ["| --- | --- | --- |"]
+    for timesteps in (1_000, 10_000, 100_000, 1_000_000):
+        epoch = training.epoch_seconds_per_timestep(timesteps)
+        trace = training.trace_seconds_per_timestep(timesteps)
+        lines.append(f"| {timesteps} | {1e6 * epoch:.1f} | {1e6 * trace:.1f} |")
+    return lines
+
+
+if __name__ == "__main__":
+    main()

@@ -9,13 +9,14 @@ LAB = $(PY) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow
 	--LabApp.default_url=/lab/tree/notebooks/00_which_steps.ipynb \
 	--LabApp.extension_manager=readonly
 
-.PHONY: help lab test lint notebooks constraints
+.PHONY: help lab test lint notebooks bench constraints
 
 help:
 	@echo "make lab          open the lessons in JupyterLab"
 	@echo "make test         run every test"
 	@echo "make lint         check code and notebooks with ruff"
 	@echo "make notebooks    run and store every lesson again (NAMES='00 01' for some)"
+	@echo "make bench        measure the speed and write benchmarks/README.md"
 	@echo "make constraints  pin the newest versions that pyproject.toml allows"
 
 lab: $(MADE)
@@ -32,6 +33,9 @@ notebooks: $(MADE)
 	$(PY) notebooks/store.py $(NAMES)
 
 # In an environment of its own: the old pins may contradict what pyproject.toml has come to ask for.
+bench: $(MADE)
+	$(PY) -m benchmarks
+
 constraints:
 	$(PYTHON) -m venv .venv/uv
 	.venv/uv/bin/python -m pip install --quiet uv

@@ -134,10 +134,10 @@ def test_a_model_that_has_predicted_is_still_saved_and_cloned(make_rnn, ragged, 
 def test_a_program_lives_no_longer_than_its_model(make_rnn, ragged):
     model = make_rnn(4)
     trace_states(model, ragged, steps=5)
-    gone = weakref.ref(model)
+    gone = [weakref.ref(model), *(weakref.ref(layer) for layer in model.layers)]
     del model
     gc.collect()
-    assert gone() is None
+    assert [reference() for reference in gone] == [None] * 3
 
 
 def test_a_model_with_another_layer_gets_another_program(make_trained_like, ragged):

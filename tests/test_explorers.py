@@ -1,6 +1,7 @@
 """Moving a control changes the picture, its alt text and the words, and nothing is lost."""
 
 import base64
+import io
 import re
 from html import escape, unescape
 
@@ -8,6 +9,7 @@ import ipywidgets as widgets
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from PIL import Image
 
 import helpers.training
 from helpers import checks, plots
@@ -105,6 +107,16 @@ def test_moving_back_shows_the_same_again(explorer, move):
         move()
         move(back=True)
     assert shown(explorer) == before
+
+
+def test_the_quick_picture_is_that_of_drawing_everything(explorer, move):
+    move()
+    quick = np.asarray(Image.open(io.BytesIO(shown(explorer)[0])).convert("RGB"), int)
+    canvas = explorer._canvas.figure.canvas
+    canvas.draw()
+    full = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
+    off = np.abs(quick - full).max(axis=-1) > 30  # where lines cross, their order may differ
+    assert off.mean() < 0.005
 
 
 def test_a_reader_without_a_kernel_gets_the_picture_and_the_words(explorer, move):

@@ -332,7 +332,7 @@ def test_padding_never_changes_masked_training(make_rnn, ragged, targets):
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
 
 
-def test_layers_that_treat_each_timestep_for_itself_train_as_fit_does(
+def test_layers_that_treat_each_timestep_for_itself_are_right_in_windows_too(
     make_trained_like, batch, targets
 ):
     model = keras.Sequential(
@@ -348,6 +348,9 @@ def test_layers_that_treat_each_timestep_for_itself_train_as_fit_does(
         ]
     )
     compiled(make_trained_like(model))
+    windows = split_windows(batch, 4).inputs
+    outputs = join_windows(predict_windows(model, windows), [12] * len(batch))
+    np.testing.assert_allclose(outputs, np.asarray(model(batch)), rtol=0, atol=1e-6)
     expected = fit(twin_of(model), batch, targets)
     assert_same_training(train(model, batch[None], targets[None]), expected)
 

@@ -292,24 +292,28 @@ def test_an_error_in_the_thread_is_shown(training, monkeypatch):
 # --- questions -------------------------------------------------------------------------------
 
 
+def as_read(html):
+    return unescape(re.sub("<[^>]+>", "", html))
+
+
 def test_a_question_answers_each_choice_at_once():
-    name = "steps-5-fed-10"
+    name = "01-fed-ten"
     question = checks.load_question(name)
     asked = ask(name)
     text, choices, feedback = asked.children
-    assert escape(question.text) in text.value
+    assert as_read(text.value) == question.text.replace("`", "")
     assert choices.value is None
     assert feedback.value == ""
     for choice, answer in zip(question.choices, question.answers, strict=True):
         choices.value = choice
         mark = "✔" if choice == question.choices[question.right] else "✘"
-        assert feedback.value.startswith(f'<p role="status">{mark} ')
-        assert escape(answer) in feedback.value
+        assert feedback.value.startswith('<p role="status">')
+        assert as_read(feedback.value) == f"{mark} {answer}".replace("`", "")
 
 
 def test_a_stored_question_shows_its_choices_and_no_answer():
-    question = checks.load_question("steps-5-fed-10")
-    stored = ask("steps-5-fed-10")._repr_mimebundle_()["text/plain"]
+    question = checks.load_question("01-fed-ten")
+    stored = ask("01-fed-ten")._repr_mimebundle_()["text/plain"]
     assert all(choice in stored for choice in [question.text, *question.choices])
     assert not any(answer in stored for answer in question.answers)
 

@@ -1,0 +1,64 @@
+"""The exercises of lesson 01."""
+
+import numpy as np
+
+from helpers.checks.feedback import AnswerError, call, feedback, filled_in
+
+
+@feedback
+def check_01_carry(function):
+    """Say whether `function(lstm, batch, steps)` carries the state and returns the last h."""
+    import keras  # TensorFlow loads here, not with the checks
+
+    rng = np.random.default_rng(7)
+    batch = rng.normal(size=(2, 11, 5)).astype("float32")
+    lstm = keras.layers.LSTM(6, return_state=True)
+    lstm.build(batch.shape)
+    lstm.set_weights([0.4 * rng.normal(size=w.shape) for w in lstm.get_weights()])
+    hint = "Give each window the state [h, c] that the one before returned."
+    for steps in (3, 11, 4, 1):
+        answer = call(function, lstm, batch, steps)
+        if np.shape(answer) != (2, 6):
+            raise AnswerError(
+                f"Not yet: h has the shape (batch, units) = (2, 6), yours is {np.shape(answer)}.",
+            )
+        if not np.allclose(answer, lstm(batch)[1], atol=1e-5):
+            raise AnswerError(f"Not yet: 11 timesteps, steps={steps}: another state. {hint}")
+
+
+@feedback
+def check_01_reset_rows(function):
+    """Say whether `function(states, rows)` returns new states with those rows at zero."""
+    for units, rows in ((4, [1]), (3, [0, 2]), (2, [])):
+        given = [np.full((3, units), 1.0 + i) for i in range(2)]
+        answer = call(function, [state.copy() for state in given], list(rows))
+        kept = [state.copy() for state in given]
+        call(function, kept, list(rows))
+        expected = [state.copy() for state in given]
+        for state in expected:
+            state[rows] = 0.0
+        shapes = [np.shape(state) for state in answer] if np.iterable(answer) else None
+        if shapes != [state.shape for state in expected]:
+            raise AnswerError("Not yet: a list of two arrays is wanted, each (batch, units).")
+        if not np.array_equal(np.asarray(answer), expected):
+            raise AnswerError(f"Not yet: rows={rows}. Zeros there, everything else as it was.")
+        if not np.array_equal(kept, given):
+            raise AnswerError("Not yet: the arrays you were given have changed. Copy them first.")
+
+
+@feedback
+def check_01_smallest_steps(smallest):
+    """Say whether each timestep of 10 has the smallest window that lets gradient reach it."""
+    known = smallest if isinstance(smallest, dict) else {}
+    for t in (8, 6, 3):
+        steps = filled_in(known.get(t))
+        if steps not in range(1, 11):
+            raise AnswerError(f"Not yet: timestep {t} wants a whole number from 1 to 10.")
+        begins = 9 // int(steps) * int(steps)
+        if begins > t:
+            raise AnswerError(
+                f"Not yet: with steps={steps} the last window begins at timestep {begins}, "
+                f"after timestep {t}.",
+            )
+        if any(9 // shorter * shorter <= t for shorter in range(1, int(steps))):
+            raise AnswerError(f"Not yet: for timestep {t} a shorter window does, too.")

@@ -1,0 +1,25 @@
+"""Sliders around probes and plots: the one package that makes widgets.
+
+Each `explore_…` returns an `Explorer` for the notebook to display. Its picture has an alt
+text, its readout says the same in words, and without a kernel the stored picture stays.
+"""
+
+from helpers.explorers.base import Explorer
+from helpers.explorers.costs import explore_cost
+from helpers.explorers.masks import explore_masks
+from helpers.explorers.questions import ask
+from helpers.explorers.state import explore_reach, explore_state
+from helpers.explorers.training import explore_training
+from helpers.explorers.windows import explore_padding, explore_windows
+
+__all__ = [
+    "Explorer",
+    "ask",
+    "explore_cost",
+    "explore_masks",
+    "explore_padding",
+    "explore_reach",
+    "explore_state",
+    "explore_training",
+    "explore_windows",
+]

@@ -1,0 +1,54 @@
+"""What an epoch costs in time and memory, for each window length."""
+
+import ipywidgets as widgets
+import numpy as np
+
+from helpers import plots
+from helpers.explorers.base import LABEL, Explorer
+
+
+def explore_cost(costs):
+    """Move `steps` and read what one epoch costs in time and memory beside one full pass.
+
+    Parameters
+    ----------
+    costs : list of Cost
+        What `helpers.costs.measure_costs` measured on this machine.
+
+    Returns
+    -------
+    Explorer
+    """
+    costs = sorted(costs, key=lambda cost: cost.steps)
+    steps = np.array([cost.steps for cost in costs])
+    seconds = np.array([cost.seconds for cost in costs])
+    mebibytes = np.array([cost.mebibytes for cost in costs])
+    panels = plots.new_axes(2, height=5.0)
+
+    def draw(chosen):
+        for ax, values, ylabel in zip(
+            panels, (seconds, mebibytes), ("time (s an epoch)", "memory (MiB)"), strict=True
+        ):
+            at = slice(chosen, chosen + 1)
+            plots.plot_lines(
+                {
+                    "measured": (steps, values, plots.CARRIED),
+                    "chosen": (steps[at], values[at], plots.CHOSEN),
+                },
+                xlabel="steps",
+                ylabel=ylabel,
+                ax=ax,
+            )
+            ax.set_ylim(0, 1.15 * values.max())
+        cost, full = costs[chosen], costs[-1]
+        return (
+            f"steps = {cost.steps}: {cost.seconds:.2f} s an epoch and {cost.mebibytes:.1f} MiB. "
+            f"One full-length pass of {full.steps}: {full.seconds:.2f} s and "
+            f"{full.mebibytes:.1f} MiB."
+        )
+
+    options = {"options": [(str(n), i) for i, n in enumerate(steps)], "index": len(steps) - 1}
+    entry = widgets.Dropdown(**options, description="steps", style=LABEL, layout={"width": "14em"})
+    slider = widgets.SelectionSlider(**options, readout=False, layout={"width": "60%"})
+    widgets.link((slider, "index"), (entry, "index"))
+    return Explorer(panels[0].figure, {"chosen": widgets.HBox([entry, slider])}, draw)

@@ -132,8 +132,9 @@ def _image(png, words, figure):
 
 
 def with_code(text):
-    """Return `text` as HTML, with what stands between backticks as code."""
-    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
+    """Return `text` as HTML: code between backticks, and a claim's mark raised."""
+    html = re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
+    return re.sub(r"&lt;sup&gt;([\d.]+)&lt;/sup&gt;", r"<sup>\1</sup>", html)
 
 
 def longest_of(sequences):

@@ -9,7 +9,7 @@ LAB = $(PY) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow
 	--LabApp.default_url=/lab/tree/notebooks/00_which_steps.ipynb \
 	--LabApp.extension_manager=readonly
 
-.PHONY: help lab test lint notebooks bench constraints
+.PHONY: help lab test lint notebooks bench claims constraints
 
 help:
 	@echo "make lab          open the lessons in JupyterLab"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint         check code and notebooks with ruff"
 	@echo "make notebooks    run and store every lesson again (NAMES='00 01' for some)"
 	@echo "make bench        measure the speed and write benchmarks/README.md"
+	@echo "make claims       run what the lessons say of Keras on its oldest, newest and coming versions"
 	@echo "make constraints  pin the newest versions that pyproject.toml allows"
 
 lab: $(MADE)
@@ -35,6 +36,9 @@ notebooks: $(MADE)
 # In an environment of its own: the old pins may contradict what pyproject.toml has come to ask for.
 bench: $(MADE)
 	$(PY) -m benchmarks
+
+claims: $(MADE)
+	$(PY) tests/claims_table.py
 
 constraints:
 	$(PYTHON) -m venv .venv/uv

@@ -24,6 +24,12 @@ from contextlib import contextmanager
 # TensorFlow and Keras read these once, while they load.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+# Made for small programs: they compile in half the time and run faster.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false "
+    "--xla_cpu_experimental_ynn_fusion_type=",
+)
 
 # Advice for long loops; a lesson builds many small models and calls each of them a few times.
 logging.getLogger("tensorflow").addFilter(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.validation import check_sequences, check_whole_number
+from helpers.validation import check_flag, check_list, check_sequences, check_whole_number
 from helpers.windows import split_windows
 
 
@@ -46,7 +46,14 @@ def measure_costs(
     ValueError, TypeError
     """
     sequences = check_sequences(sequences)
-    repeats = check_whole_number("repeats", repeats)
+    units, repeats = check_whole_number("units", units), check_whole_number("repeats", repeats)
+    masked = check_flag("masked", masked)
+    if not callable(progress):
+        raise TypeError(
+            "`progress` must be a function of the number of window lengths measured so far. "
+            f"Received: progress={progress!r}."
+        )
+    steps = check_list("steps", steps, "window lengths, such as [5, 10]")
     batches = [split_windows(sequences, n) for n in steps]
     costs = []
     for windows in batches:

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from helpers.recurrence import recurrent_step
 from helpers.validation import all_finite, check_array, check_choice, check_mask, check_whole_number
 
 if keras.backend.backend() != "tensorflow":
@@ -218,22 +219,21 @@ def window_step(model):
         If a layer looks at several timesteps at once, so that windows would be wrong.
     """
     check_windowed(model)
-    twins = [_explicit_twin(layer) if _is_recurrent(layer) else None for layer in model.layers]
+    steps = [recurrent_step(layer) if _is_recurrent(layer) else None for layer in model.layers]
 
     def step(inputs, states, mask, training=False):
-        remaining, after, hidden, final, x = list(states), [], None, None, inputs
+        remaining, after, hidden, x = list(states), [], None, inputs
         # Whatever stands there is masked: 0 keeps a huge one from spoiling the gradient.
         x = tf.where(mask[..., None], x, 0)
-        for layer, twin in zip(model.layers, twins, strict=True):
+        for layer, recur in zip(model.layers, steps, strict=True):
             if isinstance(layer, layers.Masking):
                 mask = mask & layer.compute_mask(x)
             x._keras_mask = mask if x.shape.rank == 3 else None
-            if twin is None:
+            if recur is None:
                 x = _stepwise(layer)(x, training=training)
                 continue
             before = [remaining.pop(0) for _ in layer.state_size]
-            # With `initial_state`, Keras 3.15 takes no mask from its input: pass it.
-            hidden, *new = twin(x, initial_state=before, mask=mask, training=training)
+            hidden, new = recur(x, mask, before, training)
             after, final = after + new, new[0]
             # The output of a row that has ended is 0; its state h is still the right one.
             x = hidden if layer.return_sequences else final
@@ -242,7 +242,7 @@ def window_step(model):
     return step
 
 
-def scan_windows(model, read, *, carry=True):
+def scan_windows(model, read):
     """Return a compiled function that runs a model over windows, one after another.
 
     Parameters
@@ -250,37 +250,42 @@ def scan_windows(model, read, *, carry=True):
     model : keras.Sequential
     read : callable
         Takes a `WindowStep`, returns the tensor to keep of it.
-    carry : bool
-        Pass the state on from window to window, or start each from zeros. No gradient
-        crosses a border either way.
 
     Returns
     -------
     callable
-        `scan(inputs, mask)` of tensors, with `inputs` (n_windows, batch, steps, features)
-        and `mask` without the last axis; stacks what was read, (n_windows, …). One trace
-        serves every shape.
+        `scan(inputs, mask, carry)` of tensors, with `inputs`
+        (n_windows, batch, steps, features), `mask` without the last axis, and `carry` a
+        boolean: pass the state on from window to window, or start each from zeros. It
+        stacks what was read, (n_windows, …). One trace serves every shape.
     """
     step = window_step(model)
     dtype = model.compute_dtype
     sizes = (None, None, None)
+    signature = [
+        tf.TensorSpec((*sizes, model.input_shape[-1]), dtype),
+        tf.TensorSpec(sizes, tf.bool),
+        tf.TensorSpec((), tf.bool),
+    ]
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((*sizes, model.input_shape[-1]), dtype),
-            tf.TensorSpec(sizes, tf.bool),
-        ]
-    )
-    def scan(inputs, mask):
-        zeros = zero_states(model, tf.shape(inputs)[1])
-        states, kept = zeros, tf.TensorArray(dtype, size=tf.shape(inputs)[0])
-        for k in tf.range(tf.shape(inputs)[0]):
-            window = step(inputs[k], states if carry else zeros, mask[k])
-            states = [tf.stop_gradient(state) for state in window.states]
-            kept = kept.write(k, read(window))
-        return kept.stack()
+    @tf.function(input_signature=signature, autograph=False)
+    def scan(inputs, mask, carry):
+        n_windows, batch = tf.unstack(tf.shape(inputs)[:2])
+
+        def body(k, states, kept):
+            window = step(inputs[k], states, mask[k])
+            return k + 1, [carried(s, carry) for s in window.states], kept.write(k, read(window))
+
+        kept = tf.TensorArray(dtype, size=n_windows)
+        loop = 0, zero_states(model, batch), kept
+        return tf.while_loop(lambda k, *_: k < n_windows, body, loop)[-1].stack()
 
     return scan.get_concrete_function()
+
+
+def carried(state, carry):
+    """Return the state with which the next window starts: this one, or zeros."""
+    return tf.where(carry, state, 0)
 
 
 def keep_program(model, key, make, *, compiled=()):
@@ -413,20 +418,6 @@ def check_windowed(model):
 def returns_sequences(model):
     """Return whether the model gives an output for every timestep."""
     return [layer for layer in model.layers if _is_recurrent(layer)][-1].return_sequences
-
-
-def _explicit_twin(layer):
-    """Return the layer again, with its weights, but with state passed in and out."""
-    config = layer.get_config() | {
-        "name": f"{layer.name}_explicit",
-        "return_sequences": True,
-        "return_state": True,
-        "stateful": False,
-        "unroll": False,
-    }
-    twin = type(layer).from_config(config)
-    twin.cell = layer.cell
-    return twin
 
 
 def _state_variables(model):

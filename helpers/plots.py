@@ -6,12 +6,21 @@ explorer moves without a new figure.
 """
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from helpers.validation import check_array, check_lengths, check_mask, check_steps
+from helpers.validation import (
+    as_array,
+    check_array,
+    check_lengths,
+    check_list,
+    check_mask,
+    check_steps,
+    check_whole_number,
+)
 
 # One colour for each meaning, apart for colour-blind readers (Okabe and Ito, 2008), and
 # a second cue beside it.
@@ -45,6 +54,11 @@ def new_axes(rows=1, *, height=3.2, width=8.0, ratios=None):
     -------
     list of matplotlib.axes.Axes
     """
+    rows = check_whole_number("rows", rows)
+    if ratios is not None and len(check_list("ratios", ratios, "heights")) != rows:
+        raise ValueError(
+            f"`ratios` must have one height for each of the {rows} rows. Received: {ratios!r}."
+        )
     figure = Figure(figsize=(width, height), dpi=100, layout="constrained", facecolor="white")
     axes = figure.subplots(rows, 1, squeeze=False, height_ratios=ratios)[:, 0]
     for ax in axes:
@@ -70,7 +84,7 @@ def plot_windows(mask, *, ax=None):
     -------
     matplotlib.axes.Axes
     """
-    mask = np.asarray(mask)
+    mask = as_array("mask", mask)
     mask = check_mask(mask, mask.shape)
     n_windows, batch, steps = check_array(mask.astype(int), "mask", _WINDOW_AXES).shape
     rows = mask.swapaxes(0, 1).reshape(batch, -1)
@@ -176,6 +190,7 @@ def plot_padding(lengths, buckets, *, ax=None):
     matplotlib.axes.Axes
     """
     lengths = check_lengths(lengths)
+    buckets = _check_buckets(buckets, len(lengths))
     order = np.concatenate([bucket[np.argsort(lengths[bucket])] for bucket in buckets])
     padded = np.repeat([lengths[bucket].max() for bucket in buckets], [len(b) for b in buckets])
     position, edges = np.arange(len(order)), np.cumsum([len(bucket) for bucket in buckets])
@@ -209,10 +224,10 @@ def plot_lines(lines, *, xlabel, ylabel, ylog=False, ax=None):
     -------
     matplotlib.axes.Axes
     """
+    lines = {label: _check_line(label, line) for label, line in _check_lines(lines)}
     ax = _fresh(ax)
     handles = {}
     for label, (x, y, style) in lines.items():
-        x, y = check_array(x, "x", ("n",)), check_array(y, "y", ("n",))
         every = max(1, len(x) // 12)
         (handles[label],) = ax.plot(x, y, **style, markevery=every, markersize=6, gid=_DRAWN)
     ax.relim(visible_only=True)
@@ -225,6 +240,9 @@ def plot_lines(lines, *, xlabel, ylabel, ylog=False, ax=None):
 
 def mark(x, *, ax):
     """Mark the x that a slider stands at with a vertical line on `ax`; return `ax`."""
+    x = check_array(x, "x", ()).item()
+    if not isinstance(ax, Axes):
+        raise TypeError(f"`ax` must be Matplotlib Axes. Received: {type(ax).__name__}.")
     ax.axvline(x, color="#666666", linewidth=1, linestyle=(0, (1, 1)), gid=_DRAWN)
     return ax
 
@@ -232,10 +250,50 @@ def mark(x, *, ax):
 _WINDOW_AXES = ("n_windows", "batch", "steps")
 
 
+def _check_buckets(buckets, rows):
+    buckets = check_list("buckets", buckets, "index arrays, as from `bucket_by_length`")
+    for i, bucket in enumerate(buckets):
+        bucket = buckets[i] = check_array(bucket, f"buckets[{i}]", ("rows",))
+        if bucket.dtype.kind not in "iu" or bucket.min() < 0 or bucket.max() >= rows:
+            raise ValueError(
+                f"`buckets[{i}]` must hold row numbers from 0 to {rows - 1}, one for each of "
+                f"`lengths`. Received: {bucket.tolist()}."
+            )
+    return buckets
+
+
+def _check_lines(lines):
+    if not isinstance(lines, dict) or not lines:
+        raise TypeError(
+            "`lines` must be a dictionary of label to (x, y, style), with at least one line. "
+            f"Received: {lines!r}."
+        )
+    return lines.items()
+
+
+def _check_line(label, line):
+    """Return (x, y, style), with x and y as arrays of equal length."""
+    if not isinstance(line, tuple) or len(line) != 3 or not isinstance(line[2], dict):
+        raise TypeError(f"`lines[{label!r}]` must be a tuple (x, y, style). Received: {line!r}.")
+    x, y, style = line
+    x, y = check_array(x, "x", ("n",)), check_array(y, "y", ("n",))
+    if len(x) != len(y):
+        raise ValueError(
+            f"`y` must have as many values as `x`. Received: {len(x)} in x and {len(y)} in y of "
+            f"the line {label!r}."
+        )
+    return x, y, style
+
+
 def _fresh(ax):
     """Return `ax` without what an earlier drawing left on it, or a new Axes."""
     if ax is None:
         (ax,) = new_axes()
+    if not isinstance(ax, Axes):
+        raise TypeError(
+            "`ax` must be Matplotlib Axes, or None for a new figure. "
+            f"Received: {type(ax).__name__}. `new_axes()` and `plt.subplots()` make them."
+        )
     for artist in ax.get_children():
         if _is_drawn(artist):
             artist.remove()

@@ -1,12 +1,20 @@
 """What a model remembers: its states over time, how far they reach, and where masks go."""
 
+import warnings
 from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from helpers.models import check_windowed, fit_windows, keep_program, scan_windows
+from helpers.models import (
+    check_windowed,
+    fit_windows,
+    keep_program,
+    scan_windows,
+    window_step,
+    zero_states,
+)
 from helpers.validation import as_array, check_mask, check_sequences
 from helpers.windows import join_windows, last_timesteps, split_windows
 
@@ -40,10 +48,10 @@ def trace_states(model, sequences, *, mask=None, steps=None, carry=True):
     sequences, inputs, mask = _windowed(model, sequences, steps, mask)
     scan = keep_program(
         model,
-        ("hidden", carry),
-        lambda: scan_windows(model, lambda window: window.hidden, carry=carry),
+        "hidden",
+        lambda: scan_windows(model, lambda window: window.hidden),
     )
-    hidden = _run(scan, inputs, mask)
+    hidden = _run(scan, inputs, mask, carry)
     timesteps = max(len(sequence) for sequence in sequences)
     rows, real = (
         np.stack(join_windows(array, [timesteps] * len(sequences))) for array in (hidden, mask)
@@ -72,8 +80,8 @@ def state_reach(model, sequences, *, steps=None, carry=True):
     sequences, inputs, mask = _windowed(model, sequences, steps)
     scan = keep_program(
         model,
-        ("final", carry),
-        lambda: scan_windows(model, lambda window: window.final, carry=carry),
+        "final",
+        lambda: scan_windows(model, lambda window: window.final),
     )
     n_windows, batch, steps, features = inputs.shape
     timesteps = max(len(sequence) for sequence in sequences)
@@ -85,10 +93,10 @@ def state_reach(model, sequences, *, steps=None, carry=True):
         masks = np.tile(mask, (1, len(removed), 1))
         flat = copies.reshape(n_windows, -1, steps, features)
         # Both runs have one layout: rounding depends on a row's place in the batch.
-        true = _last_real(_run(scan, flat, masks), masks)
+        true = _last_real(_run(scan, flat, masks, carry), masks)
         for i, t in enumerate(removed):
             copies[t // steps, i, :, t % steps] = 0.0
-        last = _last_real(_run(scan, flat, masks), masks)
+        last = _last_real(_run(scan, flat, masks, carry), masks)
         norms = np.linalg.norm(last - true, axis=-1)
         change[:, removed] = norms.reshape(len(removed), batch).T
     return _mean_over_rows(change, sequences)
@@ -113,20 +121,50 @@ def gradient_reach(model, sequences, *, steps=None):
     ValueError, TypeError
     """
     sequences, inputs, mask = _windowed(model, sequences, steps)
+    # No gradient crosses a border: each row's last window and the state it starts from suffice.
     scan = keep_program(
-        model, "gradient", lambda: scan_windows(model, lambda window: window.outputs)
+        model,
+        "states",
+        lambda: scan_windows(model, lambda window: tf.concat(window.states, axis=-1)),
     )
-    inputs = tf.constant(inputs)
-    ends = np.stack(last_timesteps(mask), axis=1)  # (batch, 3): window, row, step
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(inputs)
-        outputs = scan(inputs, tf.constant(mask))
-        at = ends if outputs.shape.rank == 4 else ends[:, :2]
-        last = tf.unstack(tf.gather_nd(outputs, at), axis=-1)  # one (batch,) for each output
-    squares = sum(tape.gradient(output, inputs).numpy() ** 2 for output in last)
-    norms = np.sqrt(squares.sum(axis=-1))  # (n_windows, batch, steps)
+    jacobian = keep_program(model, "jacobian", lambda: _last_jacobian(model))
+    after = _run(scan, inputs, mask)  # (n_windows, batch, all units)
+    before = np.concatenate([np.zeros_like(after[:1]), after[:-1]])
+    window, row, _ = last_timesteps(mask)
+    at = window, row
+    norms = np.zeros(mask.shape)
+    norms[at] = jacobian(*(tf.constant(array[at]) for array in (inputs, mask, before))).numpy()
     timesteps = max(len(sequence) for sequence in sequences)
     return _mean_over_rows(np.stack(join_windows(norms, [timesteps] * len(sequences))), sequences)
+
+
+def _last_jacobian(model):
+    """Return a compiled function of each row's last window: norms (batch, steps)."""
+    step = window_step(model)
+    dtype = model.compute_dtype
+    sizes = [state.shape[-1] for state in zero_states(model, 1)]
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, None, model.input_shape[-1]), dtype),
+            tf.TensorSpec((None, None), tf.bool),
+            tf.TensorSpec((None, sum(sizes)), dtype),
+        ],
+        autograph=False,
+    )
+    def norms(inputs, mask, states):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = step(inputs, tf.split(states, sizes, axis=-1), mask).outputs
+            if outputs.shape.rank == 3:
+                real = tf.range(tf.shape(mask)[1]) * tf.cast(mask, tf.int32)
+                last = tf.reduce_max(real, axis=1)
+                outputs = tf.gather(outputs, last, batch_dims=1)
+        # (batch, outputs, steps, features)
+        jacobian = tape.batch_jacobian(outputs, inputs, experimental_use_pfor=False)
+        return tf.sqrt(tf.reduce_sum(jacobian**2, axis=[1, 3]))
+
+    return norms.get_concrete_function()
 
 
 class LayerMask(NamedTuple):
@@ -150,8 +188,9 @@ def trace_masks(model, inputs):
     Returns
     -------
     list of LayerMask
-        One entry for each layer, in order: its name and class, the shape of its output, and the
-        mask that goes on with it, (batch, timesteps) of bool, or None where there is none.
+        One entry for each layer, and in a functional model for each operation such as `x * 2`,
+        in order: its name and class, the shape of its output, and the mask that goes on with
+        it, (batch, timesteps) of bool, or None where there is none.
 
     Raises
     ------
@@ -173,13 +212,29 @@ def trace_masks(model, inputs):
             f"`inputs` must be numbers in the shape of the model's input, {expected}. "
             f"Received: an array of shape {inputs.shape}, dtype {inputs.dtype}."
         )
-    outputs = [keras.tree.flatten(layer.output)[0] for layer in model.layers]
+    operations = [operation for operation in _operations(model) if _carries_data(operation)]
+    outputs = [_first_output(operation) for operation in operations]
     follow = keras.Model(model.inputs[0], outputs)
     held = [(state, state.numpy()) for layer in model.layers for state in _states(layer)]
-    outputs = follow(inputs)
+    with warnings.catch_warnings():  # Keras has warned when the model was built
+        warnings.filterwarnings("ignore", ".* does not support masking ")
+        outputs = follow(inputs)
     for state, value in held:  # looking at masks changes nothing
         state.assign(value)
-    return [_layer_mask(layer, y) for layer, y in zip(model.layers, outputs, strict=True)]
+    return [_layer_mask(layer, y) for layer, y in zip(operations, outputs, strict=True)]
+
+
+def _operations(model):
+    return getattr(model, "operations", model.layers)  # `x * 2` is one, and no layer
+
+
+def _carries_data(operation):
+    """Return whether it is more than a part of how a mask is computed."""
+    return isinstance(operation, keras.Layer) or _first_output(operation).dtype != "bool"
+
+
+def _first_output(operation):
+    return keras.tree.flatten(operation.output)[0]
 
 
 def _states(layer):
@@ -212,8 +267,8 @@ def _windowed(model, sequences, steps, mask=None):
     return sequences, inputs, mask
 
 
-def _run(scan, inputs, mask):
-    return scan(tf.constant(inputs), tf.constant(mask)).numpy()
+def _run(scan, inputs, mask, carry=True):
+    return scan(tf.constant(inputs), tf.constant(mask), tf.constant(bool(carry))).numpy()
 
 
 def _last_real(values, mask):

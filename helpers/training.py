@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.models import (
+    carried,
     check_windowed,
     fit_windows,
     keep_program,
@@ -62,10 +63,12 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
     callbacks = _check_callbacks(callbacks)
     epochs = check_whole_number("epochs", epochs)
     data = _epoch_data(model, inputs, targets, mask)
+    idle = _any_idle(*data[2:])
+    carried = tf.constant(bool(carry))
     run_epoch = keep_program(
         model,
-        ("epoch", carry, *((tensor.shape, tensor.dtype) for tensor in data)),
-        lambda: _epoch(model, carry=carry).get_concrete_function(*data),
+        ("epoch", idle, *((tensor.shape, tensor.dtype) for tensor in data)),
+        lambda: _epoch(model, data, idle=idle).get_concrete_function(*data, carried),
         compiled=model.metrics[:1],
     )
 
@@ -77,9 +80,7 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
     hooks.on_train_begin()
     for epoch in range(epochs):
         hooks.on_epoch_begin(epoch)
-        model.reset_metrics()
-        run_epoch(*data)
-        logs = {name: float(value) for name, value in model.get_metrics_result().items()}
+        logs = {name: _plain(value) for name, value in run_epoch(*data, carried).items()}
         hooks.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -115,10 +116,10 @@ def predict_windows(model, inputs, *, mask=None, carry=True):
     inputs, mask = _check_inputs(model, inputs, mask)
     scan = keep_program(
         model,
-        ("outputs", carry),
-        lambda: scan_windows(model, lambda window: window.outputs, carry=carry),
+        "outputs",
+        lambda: scan_windows(model, lambda window: window.outputs),
     )
-    outputs = scan(tf.constant(inputs), tf.constant(mask)).numpy()
+    outputs = scan(tf.constant(inputs), tf.constant(mask), tf.constant(bool(carry))).numpy()
     if returns_sequences(model):
         outputs[~mask] = 0.0
         return outputs
@@ -142,7 +143,8 @@ def epoch_mebibytes(model, inputs, targets, *, mask=None, carry=True):
     check_windowed(model)
     _check_compiled(model)
     data = _epoch_data(model, inputs, targets, mask)
-    compiled = _epoch(model, carry=carry).experimental_get_compiler_ir(*data)
+    epoch = _epoch(model, data, idle=_any_idle(*data[2:]))
+    compiled = epoch.experimental_get_compiler_ir(*data, tf.constant(bool(carry)))
     plan = HloProto.FromString(compiled(stage="optimized_hlo_proto_serialized"))
     return sum(buffer.size for buffer in plan.buffer_assignment.buffer_allocations) / 2**20
 
@@ -152,15 +154,19 @@ def _epoch_data(model, inputs, targets, mask):
     inputs, mask = _check_inputs(model, inputs, mask)
     targets = _check_targets(model, targets, mask.shape)
     counts = mask if returns_sequences(model) else _row_ends(mask)
-    _build_metrics(model, targets, counts)
     return [tf.constant(array) for array in (inputs, targets, mask, counts)]
 
 
-def _epoch(model, *, carry):
-    """Return one epoch as a compiled program: a loop over the windows, an update for each."""
+def _epoch(model, data, *, idle):
+    """Return one epoch as a compiled program: a loop over the windows, an update for each.
+
+    With `idle`, windows in which nothing counts move the state and make no update.
+    """
+    _build_variables(model, data)
     step = window_step(model)
-    weights = model.trainable_variables
+    weights = [weight.value for weight in model.trainable_variables]
     loss_tracker = model.metrics[0]
+    sequences = returns_sequences(model)
 
     def update(inputs, targets, mask, counts, states):
         with tf.GradientTape() as tape:
@@ -169,29 +175,52 @@ def _epoch(model, *, carry):
             outputs._keras_mask = counts  # Keras divides loss and metrics by what counts
             loss = model.compute_loss(x=inputs, y=targets, y_pred=outputs, training=True)
             scaled = model.optimizer.scale_loss(loss)
-        model.optimizer.apply(tape.gradient(scaled, weights), weights)
+        model.optimizer.apply(tape.gradient(scaled, weights), model.trainable_variables)
         loss_tracker.update_state(loss, sample_weight=tf.shape(inputs)[0])
         weights_of_metrics = tf.cast(counts, outputs.dtype)
         model.compute_metrics(inputs, targets, outputs, sample_weight=weights_of_metrics)
         return window.states
 
-    @tf.function(jit_compile=True)
-    def epoch(inputs, targets, mask, counts):
-        zeros = zero_states(model, inputs.shape[1])
-        states = zeros
-        for k in tf.range(inputs.shape[0]):
-            before = states if carry else zeros
-            y = targets[k] if returns_sequences(model) else targets
-            if tf.reduce_any(counts[k]):
-                states = update(inputs[k], y, mask[k], counts[k], before)
+    @tf.function(jit_compile=True, autograph=False)
+    def epoch(inputs, targets, mask, counts, carry):
+        real = tf.reduce_any(mask, axis=[1, 2])
+        end = 1 + tf.reduce_max(tf.where(real, tf.range(real.shape[0]), 0))  # the rest is padding
+
+        def body(k, states):
+            window = inputs[k], targets[k] if sequences else targets, mask[k], counts[k], states
+            if idle:
+                after = tf.cond(
+                    tf.reduce_any(counts[k]),
+                    lambda: update(*window),
+                    lambda: step(inputs[k], states, mask[k], training=True).states,
+                )
             else:
-                states = step(inputs[k], before, mask[k], training=True).states
+                after = update(*window)
+            return k + 1, [carried(state, carry) for state in after]
+
+        model.reset_metrics()
+        zeros = zero_states(model, inputs.shape[1])
+        tf.while_loop(lambda k, _: k < end, body, (0, zeros))
+        return model.get_metrics_result()
 
     return epoch
 
 
-def _build_metrics(model, targets, counts):
+def _any_idle(mask, counts):
+    """Return whether nothing counts in some window, up to the last that is not all padding."""
+    real, counting = (array.numpy().reshape(len(array), -1).any(axis=1) for array in (mask, counts))
+    return not counting[: np.flatnonzero(real).max(initial=0) + 1].all()
+
+
+def _plain(value):
+    """Return a metric's value as Keras' own history keeps it: a float, or an array."""
+    value = value.numpy()
+    return value.item() if value.ndim == 0 else value
+
+
+def _build_variables(model, data):
     """Let Keras make the variables of loss, metrics and optimizer before a program uses them."""
+    _, targets, _, counts = data
     outputs = tf.zeros((*counts.shape[1:], model.output_shape[-1]), model.compute_dtype)
     y = targets[0] if returns_sequences(model) else targets
     model.compute_loss(x=None, y=y, y_pred=outputs)

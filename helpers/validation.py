@@ -28,6 +28,23 @@ def check_whole_number(name, value, *, minimum=1, maximum=None, maximum_is=""):
     return number
 
 
+def check_flag(name, value):
+    """Return `value` as a `bool` if it is one."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"`{name}` must be True or False. Received: {name}={value!r}.")
+    return bool(value)
+
+
+def check_list(name, values, of):
+    """Return `values` as a list with at least one entry; `of` says what it lists."""
+    if isinstance(values, (str, bytes, dict)) or not hasattr(values, "__iter__"):
+        raise TypeError(f"`{name}` must be a list of {of}. Received: {name}={values!r}.")
+    values = list(values)
+    if not values:
+        raise ValueError(f"`{name}` must hold at least one of {of}. Received: an empty list.")
+    return values
+
+
 def check_steps(steps, longest):
     """Return `steps` as an `int` between 1 and the longest sequence."""
     return check_whole_number(
@@ -37,7 +54,7 @@ def check_steps(steps, longest):
 
 def check_choice(name, value, choices):
     """Return `value` if it is one of `choices`."""
-    if value not in choices:
+    if not any(isinstance(value, type(choice)) and value == choice for choice in choices):
         listed = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"`{name}` must be one of {listed}. Received: {name}={value!r}.")
     return value

@@ -8,7 +8,8 @@ from helpers.checks.feedback import _questions
 from helpers.data import ragged_batch
 from helpers.windows import bucket_by_length, length_mask, pad_batch
 
-EXERCISES = {name: check for name, check in vars(checks).items() if name.startswith("check_0")}
+HERE = ("check_00", "check_01", "check_02", "check_03")  # the others have a file each
+EXERCISES = {name: check for name, check in vars(checks).items() if name.startswith(HERE)}
 NAMES = sorted(_questions())
 
 

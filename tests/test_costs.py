@@ -30,11 +30,28 @@ def test_each_window_length_is_measured_and_longer_ones_take_more_memory(monkeyp
         ({"repeats": 0}, "`repeats` must be at least 1"),
         ({"units": 0}, "`units` must be at least 1"),
         ({"sequences": np.ones((2, 4))}, "`sequences` must have 3 axes"),
+        ({"steps": []}, "`steps` must hold at least one of window lengths, such as [5, 10]"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(options, words, assert_refused):
     options = {"sequences": np.ones((2, 4, 3)), "steps": [2]} | options
     assert_refused(lambda: measure_costs(**options), ValueError, words)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"steps": 3}, "`steps` must be a list of window lengths"),
+        ({"steps": "3"}, "Received: steps='3'"),
+        ({"steps": [2.5]}, "`steps` must be a whole number"),
+        ({"masked": 1}, "`masked` must be True or False"),
+        ({"units": "8"}, "`units` must be a whole number"),
+        ({"progress": 3}, "`progress` must be a function"),
+    ],
+)
+def test_what_is_of_another_kind_is_refused(options, words, assert_refused):
+    options = {"sequences": np.ones((2, 4, 3)), "steps": [2]} | options
+    assert_refused(lambda: measure_costs(**options), TypeError, words)
 
 
 def test_memory_is_only_estimated_for_a_compiled_model_and_fitting_data(make_rnn, assert_refused):

@@ -25,6 +25,7 @@ from helpers.explorers import (
     explore_training,
     explore_windows,
 )
+from helpers.explorers.base import with_code
 
 LENGTHS = [7, 12, 4, 11, 2]
 COSTS = [Cost(24, 0.5, 3.0), Cost(1, 2.0, 0.5), Cost(6, 1.0, 1.5)]
@@ -311,6 +312,12 @@ def test_a_question_answers_each_choice_at_once():
         assert as_read(feedback.value) == f"{mark} {answer}".replace("`", "")
 
 
+def test_a_claims_mark_is_raised_in_an_answer_and_nothing_else_is_html():
+    shown = "a &lt;b&gt; <code>c</code> d.<sup>1.12</sup>"
+    assert with_code("a <b> `c` d.<sup>1.12</sup>") == shown
+    assert with_code("<sup>x</sup>") == "&lt;sup&gt;x&lt;/sup&gt;"
+
+
 def test_a_stored_question_shows_its_choices_and_no_answer():
     question = checks.load_question("01-fed-ten")
     stored = ask("01-fed-ten")._repr_mimebundle_()["text/plain"]
@@ -351,8 +358,38 @@ def test_sequences_that_do_not_fit_the_model_are_refused(explore, model, ragged,
         (lambda m, r: explore_training(SERIES, YEARS, n_train=9, steps=9), "`steps` must be"),
         (lambda m, r: explore_training(SERIES, YEARS, n_train=9, units=0), "`units` must be"),
         (lambda m, r: explore_training(SERIES * np.nan, YEARS, n_train=9), "finite numbers"),
+        (lambda m, r: explore_training(SERIES, YEARS, n_train=9, steps=0), "`steps` must be"),
+        (
+            lambda m, r: explore_training(SERIES, YEARS[1:], n_train=9),
+            "`times` must have one entry for each of the 24 timesteps of `series`. Received: 23.",
+        ),
+        (
+            lambda m, r: explore_training(np.ones((24, 2)), YEARS, n_train=9),
+            "`series` must have one feature, the one to forecast. Received: 2 features.",
+        ),
+        (lambda m, r: explore_masks(m, r, timesteps=0), "`timesteps` must be at least 12"),
+        (lambda m, r: explore_padding([1, 2], most=0), "`most` must be at least 1"),
+        (lambda m, r: explore_cost([]), "`costs` must hold at least one of the results"),
         (lambda m, r: ask("no such question"), "`name` must be one of"),
+        (lambda m, r: ask([]), "`name` must be one of"),
     ],
 )
 def test_what_cannot_be_explored_is_refused(call, words, model, ragged, assert_refused):
     assert_refused(lambda: call(model, ragged), ValueError, words)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda m, r: explore_padding([1, 2], most=2.5), "`most` must be a whole number"),
+        (lambda m, r: explore_masks(m, r, timesteps="30"), "`timesteps` must be a whole number"),
+        (lambda m, r: explore_cost(3), "`costs` must be a list of the results"),
+        (lambda m, r: explore_cost([1, 2]), "`costs[0]` must be a Cost, as `measure_costs` gives"),
+        (lambda m, r: explore_state(m, r, carry="yes"), "`carry` must be True or False"),
+        (lambda m, r: explore_reach(m, r, carry=None), "`carry` must be True or False"),
+        (lambda m, r: explore_training(SERIES, list("a" * 24), n_train=9), "`times` must hold"),
+        (lambda m, r: explore_training(SERIES, YEARS, n_train=9, units="8"), "`units` must be"),
+    ],
+)
+def test_what_is_of_another_kind_is_refused(call, words, model, ragged, assert_refused):
+    assert_refused(lambda: call(model, ragged), TypeError, words)

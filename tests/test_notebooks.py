@@ -3,7 +3,9 @@
 That every cell runs, and prints what is stored, is for nbval to check.
 """
 
+import builtins
 import re
+import symtable
 from itertools import pairwise
 from pathlib import Path
 
@@ -44,6 +46,10 @@ def test_there_are_lessons():
         "01_fixed_steps",
         "02_masking",
         "03_full_sequence",
+        "04_steps_argument",
+        "05_mask_microscope",
+        "06_bug_clinic",
+        "07_choose_your_steps",
     ]
 
 
@@ -75,6 +81,83 @@ def test_no_path_of_a_machine(notebook):
 def test_cells_are_short(notebook):
     for cell in code_cells(notebook):
         assert len(cell.source.splitlines()) <= 15, cell.source
+
+
+IN_JUPYTER = {*dir(builtins), "display"}
+
+
+def names_of(cell):
+    """The names that a code cell needs from outside itself, and those that it binds."""
+    source = re.sub(r"^[%!].*$", "", cell.source, flags=re.MULTILINE)
+    whole = symtable.symtable(source, "cell", "exec")
+    bound = {s.get_name() for s in whole.get_symbols() if s.is_assigned() or s.is_imported()}
+    read, tables = set(), [whole]
+    for table in tables:  # functions, classes and comprehensions within are added on the way
+        tables += table.get_children()
+        read |= {
+            s.get_name()
+            for s in table.get_symbols()
+            if s.is_referenced() and (table is whole or s.is_global())
+        }
+    return read - bound - IN_JUPYTER, bound
+
+
+def sections(notebook):
+    """The code cells below each `##` heading."""
+    parts = [[]]
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and re.search(r"^## ", cell.source, re.MULTILINE):
+            parts.append([])
+        elif cell.cell_type == "code":
+            parts[-1].append(cell)
+    return parts
+
+
+def test_names_are_found_wherever_a_cell_reads_them():
+    cell = nbformat.v4.new_code_cell("""%matplotlib inline
+import a, b as c
+d = [e + f for e in range(3)]
+def g(h, i=j):
+    k = l
+    return k + h + d
+class M(n.o):
+    p = q
+print(lambda r: r + s, display)""")
+    needed, bound = names_of(cell)
+    assert needed == set("fjlnqs")
+    assert bound == {"a", "c", "d", "g", "M"}
+
+
+# From the learner's own data to the advice: its cells go on from one another over all parts.
+ONE_THREAD = {"07_choose_your_steps"}
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_each_cell_runs_after_the_set_up_cell_alone(path):
+    """But for cells tagged `continues`: these go on from cells above them in their part.
+
+    A second cell may belong to the set-up, with that tag. No cell changes what one of another
+    part needs: so cells may be run in any order, or twice.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    first, second, *rest = code_cells(notebook)
+    set_up = [first, second] if "set-up" in second.metadata.get("tags", []) else [first]
+    cells = rest if len(set_up) == 2 else [second, *rest]
+    ready = set().union(*(names_of(cell)[1] for cell in set_up))
+    assert not names_of(first)[0]
+    problems = {}
+    for part in [cells] if path.stem in ONE_THREAD else sections(notebook):
+        above = set(ready)
+        elsewhere = [cell for cell in cells if not any(cell is here for here in part)]
+        taken = set().union(*(names_of(cell)[1] for cell in elsewhere))
+        for cell in [cell for cell in part if not any(cell is other for other in set_up)]:
+            needed, bound = names_of(cell)
+            may_need = above if "continues" in cell.metadata.get("tags", []) else ready
+            wrong = (needed - may_need) | (needed & taken) | (bound & ready)
+            if wrong:
+                problems[cell.source] = wrong
+            above |= bound
+    assert problems == {}
 
 
 def test_one_title_and_no_heading_skipped(notebook):

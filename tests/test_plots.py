@@ -206,6 +206,10 @@ def test_a_mark_goes_with_the_next_drawing():
     assert len(ax.get_lines()) == before
 
 
+def draw_line(line):
+    return plots.plot_lines({"a": line}, xlabel="", ylabel="")
+
+
 # --- errors ----------------------------------------------------------------------------------
 
 
@@ -233,6 +237,22 @@ def test_a_mark_goes_with_the_next_drawing():
             ValueError,
             ("`x`", "1 axes: (n)"),
         ),
+        (lambda: plots.plot_windows([[[True], [True, False]]]), ValueError, ("`mask`", "unequal")),
+        (lambda: plots.plot_padding([3, 4], []), ValueError, ("`buckets`", "an empty list")),
+        (lambda: plots.plot_padding([3, 4], 1), TypeError, ("`buckets`", "index arrays")),
+        (lambda: plots.plot_padding([3, 4], [[0], []]), ValueError, ("`buckets[1]`", "rows")),
+        (lambda: plots.plot_padding([3, 4], [[0, 2]]), ValueError, ("`buckets[0]`", "0 to 1")),
+        (lambda: plots.plot_padding([3, 4], [[-1]]), ValueError, ("`buckets[0]`", "[-1]")),
+        (lambda: plots.plot_padding([3, 4], [[0.5]]), ValueError, ("`buckets[0]`", "[0.5]")),
+        (lambda: draw_line(([1, 2], [1], {})), ValueError, ("`y`", "2 in x and 1 in y", "'a'")),
+        (lambda: draw_line(([1], [1])), TypeError, ("`lines['a']`", "(x, y, style)")),
+        (lambda: draw_line(([1], [1], "-")), TypeError, ("`lines['a']`", "(x, y, style)")),
+        (lambda: plots.plot_lines({}, xlabel="", ylabel=""), TypeError, ("`lines`", "{}")),
+        (lambda: plots.plot_states(STATES, ax=3), TypeError, ("`ax`", "int", "new_axes()")),
+        (lambda: plots.mark(1, ax=None), TypeError, ("`ax`", "NoneType")),
+        (lambda: plots.mark(np.nan, ax=plots.new_axes()[0]), ValueError, ("`x`", "finite")),
+        (lambda: plots.new_axes(0), ValueError, ("`rows` must be at least 1",)),
+        (lambda: plots.new_axes(2, ratios=[1]), ValueError, ("`ratios`", "2 rows", "[1]")),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(call, error, words, assert_refused):

@@ -281,6 +281,21 @@ def test_a_functional_model_is_followed_too(padded):
     followed = {row.kind: row.mask for row in trace_masks(keras.Model(entry, dense), padded)}
     assert followed["Masking"].tolist() == followed["Add"].tolist() == REAL
     assert followed["InputLayer"] is followed["Dense"] is None
+    assert list(followed) == ["InputLayer", "Masking", "Add", "Multiply", "Dense"]
+    assert followed["Multiply"] is None
+
+
+def test_following_masks_repeats_no_warning(padded):
+    with pytest.warns(UserWarning, match="mask"):
+        model = keras.Sequential([keras.Input((3, 2)), layers.Masking(), layers.Conv1D(2, 1)])
+    trace_masks(model, padded)  # a warning would be an error here
+
+
+def test_only_what_carries_data_is_listed(padded):
+    entry = keras.Input((3, 2))
+    mask = layers.Masking().compute_mask(entry)  # two operations of its own
+    model = keras.Model(entry, layers.GRU(4, return_sequences=True)(entry, mask=mask))
+    assert [row.kind for row in trace_masks(model, padded)] == ["InputLayer", "GRU"]
 
 
 def test_following_masks_changes_no_state(make_rnn, padded):

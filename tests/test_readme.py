@@ -2,14 +2,33 @@
 
 import contextlib
 import io
+import json
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-LINKS = re.findall(r"\]\(([^)#\s]+)\)", README)
+GLOSSARY = ROOT / "docs" / "glossary.md"
+TERMS = re.findall(
+    r"^\| \*\*(.+?)\*\* \| .+ \| \[\d+\]\((.+?)\) \|$",
+    GLOSSARY.read_text(encoding="utf-8"),
+    flags=re.MULTILINE,
+)
+LINKS = re.findall(r"\]\(([^)\s]+)\)", README)
+
+
+def markdown_of(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+
+
+def anchors(text):
+    """What Jupyter calls the headings of a text, for links: spaces become hyphens."""
+    headings = re.findall(r"^#+ (.+?)\s*$", text, flags=re.MULTILINE)
+    return [heading.replace("`", "").replace(" ", "-") for heading in headings]
 
 
 def test_the_example_prints_what_the_readme_says():
@@ -24,12 +43,36 @@ def test_the_example_prints_what_the_readme_says():
 
 @pytest.mark.parametrize("link", [link for link in LINKS if "://" not in link])
 def test_every_link_into_the_repository_leads_somewhere(link):
-    assert (ROOT / link).exists()
+    file, _, heading = link.partition("#")
+    target = ROOT / file
+    assert target.exists()
+    if heading:
+        assert anchors(markdown_of(target)).count(unquote(heading)) == 1
+
+
+def test_each_of_the_ten_questions_leads_to_a_part_of_a_lesson():
+    index = README.split("## Ten questions\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (.+[?]) \| (.+) \|$", index, flags=re.MULTILINE)
+    assert len(rows) == 10
+    assert all(re.search(r"\]\(notebooks/\w+\.ipynb#.+\)", parts) for _, parts in rows)
+
+
+def test_the_glossary_is_short_sorted_and_says_where_each_word_comes_first():
+    words = [word for word, _ in TERMS]
+    rows = GLOSSARY.read_text(encoding="utf-8").count("\n| ") - 2  # heading and rule
+    assert 0 < len(words) == rows <= 25
+    assert words == sorted(words)
+    for word, link in TERMS:
+        lesson = (GLOSSARY.parent / link).resolve()
+        earlier = [path for path in sorted(lesson.parent.glob("*.ipynb")) if path < lesson]
+        stem = word.removesuffix("s")
+        assert stem in markdown_of(lesson), word
+        assert not any(re.search(rf"\*\*{stem}", markdown_of(path)) for path in earlier), word
 
 
 def test_the_table_names_every_lesson_in_order():
     lessons = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
-    assert re.findall(r"^\| .*?\]\(notebooks/(.+?)\)", README, flags=re.MULTILINE) == lessons
+    assert re.findall(r"^\| \[\w+\]\(notebooks/(.+?)\)", README, flags=re.MULTILINE) == lessons
 
 
 def test_every_make_command_exists():

@@ -31,7 +31,7 @@ def load_question(name):
     2
     """
     entries = _questions()
-    if name not in entries:
+    if not isinstance(name, str) or name not in entries:
         listed = ", ".join(sorted(entries))
         raise ValueError(f"`name` must be one of: {listed}. Received: name={name!r}.")
     entry = entries[name]

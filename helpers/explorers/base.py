@@ -90,7 +90,7 @@ class _Canvas:
         self._frame = self._background = None
 
     def png(self):
-        if self.figure.get_layout_engine() is not None:
+        if self._background is None:
             self.figure.draw_without_rendering()
             self.figure.set_layout_engine("none")  # found once: it doubles the time
         moving = plots.drawn_artists(self.figure)

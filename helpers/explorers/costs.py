@@ -4,7 +4,9 @@ import ipywidgets as widgets
 import numpy as np
 
 from helpers import plots
+from helpers.costs import Cost
 from helpers.explorers.base import LABEL, Explorer
+from helpers.validation import check_list
 
 
 def explore_cost(costs):
@@ -19,6 +21,12 @@ def explore_cost(costs):
     -------
     Explorer
     """
+    costs = check_list("costs", costs, "the results of `measure_costs`")
+    for i, cost in enumerate(costs):
+        if not isinstance(cost, Cost):
+            raise TypeError(
+                f"`costs[{i}]` must be a Cost, as `measure_costs` gives it. Received: {cost!r}."
+            )
     costs = sorted(costs, key=lambda cost: cost.steps)
     steps = np.array([cost.steps for cost in costs])
     seconds = np.array([cost.seconds for cost in costs])

@@ -28,7 +28,9 @@ def explore_masks(model, sequences, *, timesteps=None):
 
     sequences = check_sequences(sequences)
     longest = longest_of(sequences)
-    most = check_whole_number("timesteps", timesteps or 4 * longest, minimum=longest)
+    if timesteps is None:
+        timesteps = 4 * longest
+    most = check_whole_number("timesteps", timesteps, minimum=longest)
     alone = [trace_states(model, sequence[None])[0, -1] for sequence in sequences]
     (ax,) = plots.new_axes(height=3.6)
 

@@ -12,7 +12,7 @@ from helpers.explorers.base import (
     labelled_slider,
     longest_of,
 )
-from helpers.validation import check_sequences
+from helpers.validation import check_flag, check_sequences
 
 
 def explore_state(model, sequences, *, steps=5, carry=True):
@@ -33,7 +33,7 @@ def explore_state(model, sequences, *, steps=5, carry=True):
     """
     from helpers.probes import trace_states  # TensorFlow loads here, not with the widgets
 
-    sequences = check_sequences(sequences)
+    sequences, carry = check_sequences(sequences), check_flag("carry", carry)
     longest = longest_of(sequences)
     whole = trace_states(model, sequences)
     ax, difference = plots.new_axes(2, height=5.0, ratios=(2, 1))
@@ -86,7 +86,7 @@ def explore_reach(model, sequences, *, steps=5, carry=True):
     """
     from helpers.probes import gradient_reach, state_reach
 
-    longest = longest_of(check_sequences(sequences))
+    longest, carry = longest_of(check_sequences(sequences)), check_flag("carry", carry)
     (ax,) = plots.new_axes(height=3.8)
 
     def draw(steps, carry):

@@ -43,13 +43,15 @@ class _TrainingExplorer(Explorer):
     """Trains in a thread, so that the kernel keeps answering the stop button."""
 
     def __init__(self, series, times, n_train, steps, epochs, units, error):
-        self._series = check_array(series, "series", ("timesteps", "features"))
-        self._times, self._units, self._error = np.asarray(times), units, error
+        self._series = _check_series(series)
+        self._times = _check_times(times, len(self._series))
+        self._units, self._error = check_whole_number("units", units), error
         self._n_train = check_whole_number(
             "n_train", n_train, minimum=2, maximum=len(self._series) - 2
         )
         self._epochs = check_whole_number("epochs", epochs)
         self._most = min(60, self._n_train - 1)
+        steps = check_whole_number("steps", steps, maximum=self._most)
         self._axes = plots.new_axes(2, height=5.6, ratios=(1, 1))
         self._stop, self._thread = threading.Event(), None
         self._drawing = threading.Lock()
@@ -184,3 +186,24 @@ class _TrainingExplorer(Explorer):
         )
         x, y = np.array(found or [(-1, 0)], float).T  # outside the picture while there is none
         return x, y, carry_style(carry) | {"linestyle": ":"}
+
+
+def _check_series(series):
+    hint = "For one feature, add an axis: `x[:, None]`."
+    series = check_array(series, "series", ("timesteps", "features"), hint=hint)
+    if series.shape[1] != 1:
+        raise ValueError(
+            "`series` must have one feature, the one to forecast. Received: "
+            f"{series.shape[1]} features. Take one of them: `series[:, :1]`."
+        )
+    return series
+
+
+def _check_times(times, timesteps):
+    times = check_array(times, "times", ("timesteps",))
+    if len(times) != timesteps:
+        raise ValueError(
+            f"`times` must have one entry for each of the {timesteps} timesteps of `series`. "
+            f"Received: {len(times)}."
+        )
+    return times

@@ -2,7 +2,7 @@
 
 from helpers import plots
 from helpers.explorers.base import Explorer, labelled_slider, longest_of, plural
-from helpers.validation import check_lengths, check_sequences
+from helpers.validation import check_lengths, check_sequences, check_whole_number
 from helpers.windows import bucket_by_length, split_windows
 
 
@@ -54,6 +54,7 @@ def explore_padding(lengths, *, n_buckets=1, most=12):
     Explorer
     """
     lengths = check_lengths(lengths)
+    most = min(check_whole_number("most", most), len(lengths))
     (ax,) = plots.new_axes(height=3.6)
 
     def draw(n_buckets):
@@ -65,5 +66,5 @@ def explore_padding(lengths, *, n_buckets=1, most=12):
             f"{cells} computed ones, so {1 - lengths.sum() / cells:.0%} of the work is padding."
         )
 
-    slider = labelled_slider("buckets", n_buckets, 1, min(most, len(lengths)))
+    slider = labelled_slider("buckets", n_buckets, 1, most)
     return Explorer(ax.figure, {"n_buckets": slider}, draw)

@@ -1,0 +1,389 @@
+"""Window lengths, with state carried and reset, measured on somebody's own sequences.
+
+The task is always the same: from each timestep, forecast the next value of one feature.
+"""
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from helpers.validation import (
+    check_flag,
+    check_list,
+    check_sequences,
+    check_whole_number,
+)
+from helpers.windows import join_windows, split_windows
+
+ROW = 256  # timesteps: longer training sequences are cut into rows of this length
+TRAIN, TEST = 8192, 2048  # timesteps at most, so that training stays quick
+PIECES = 8  # of the test part, to see how much an error wobbles
+EPOCHS, UPDATES = 20, 300  # at least
+
+_FEW = 8  # fewer sequences than this are split in time, more of them by sequence
+
+
+class Task(NamedTuple):
+    """Sequences made ready: what to train on, what to test on, and what was left out.
+
+    `train` and `test` are lists of standardised (timesteps_i, features) arrays; each timestep
+    but the last is an input, each but the first a target. Of test row i, the first
+    `warm_up[i]` forecasts do not count. `scale` is the target's standard deviation, `words`
+    say what was done.
+    """
+
+    train: list
+    test: list
+    warm_up: list
+    target: int
+    scale: float
+    words: list
+
+
+class Scenario(NamedTuple):
+    """A window length, with state carried or reset, as it was measured.
+
+    `errors` are mean squared errors in the target's own unit, (seeds, pieces of the test
+    part); `seconds` the median epoch, `mebibytes` an epoch's memory, `weights` those of the
+    last seed.
+    """
+
+    steps: int
+    carry: bool
+    errors: np.ndarray
+    seconds: float
+    mebibytes: float
+    epochs: int
+    weights: list
+
+
+class Comparison(NamedTuple):
+    """Scenarios of one task, beside the `copying` of the last value.
+
+    `copying` are its mean squared errors, (pieces,); `sizes` are the forecasts in each piece.
+    """
+
+    scenarios: list
+    copying: np.ndarray
+    sizes: np.ndarray
+
+
+def forecast_task(sequences, *, target=0):
+    """Make sequences ready to learn the next value of one feature.
+
+    Fewer than eight sequences are split in time: the last quarter of each is for testing.
+    More are split by sequence: a quarter of them, drawn at random, is for testing.
+    Everything is standardised with the training part's mean and standard deviation.
+
+    Parameters
+    ----------
+    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
+    target : int
+        The feature to forecast.
+
+    Returns
+    -------
+    Task
+        Of at most 8,192 timesteps to train on, in rows of at most 256, and 2,048 to test on.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Also if the target never changes.
+    """
+    sequences = [np.asarray(sequence, float) for sequence in check_sequences(sequences)]
+    features = sequences[0].shape[1]
+    target = check_whole_number("target", target, minimum=0, maximum=features - 1)
+    sequences = [sequence for sequence in sequences if len(sequence) > 1]
+    total = sum(map(len, sequences))
+    if total < 20:
+        raise ValueError(
+            "`sequences` must hold at least 20 timesteps in sequences of two or more, to train and "
+            f"to test. Received: {total} timesteps."
+        )
+    split = _split_in_time if len(sequences) < _FEW else _split_by_sequence
+    train, test, warm_up, words = split(sequences)
+    mean, std = _statistics(train, target)
+    scaled = [[(row - mean) / std for row in part] for part in (train, test)]
+    if features > 1 and (std == 1).any():
+        words.append("A feature that never changes was left as it is.")
+    return Task(*scaled, warm_up, target, float(std[target]), words)
+
+
+def test_starts(task, lengths):
+    """Return at which timestep of each sequence its test part begins; None if split by sequence."""
+    if len(lengths) >= _FEW or len(task.test) != len(lengths):
+        return None
+    held = [len(row) - 1 - before for row, before in zip(task.test, task.warm_up, strict=True)]
+    return [length - n for length, n in zip(lengths, held, strict=True)]
+
+
+def copying_errors(task):
+    """Return what copying the last value gives: mean squared errors, and the pieces' sizes.
+
+    Parameters
+    ----------
+    task : Task
+
+    Returns
+    -------
+    (ndarray, ndarray), each (pieces,)
+    """
+    copied = [row[:-1, task.target] for row in task.test]
+    return _by_piece(task, copied)
+
+
+def measure_scenario(
+    task,
+    steps,
+    *,
+    carry=True,
+    seeds=(0, 1),
+    units=16,
+    effort=1,
+    mebibytes=None,
+    progress=lambda done, of: None,
+):
+    """Train an `LSTM` on windows of a task, and test it.
+
+    Every scenario reads the data at least 20 times and makes at least 300 updates of the
+    weights: long windows make few in an epoch. The learning rate falls from 0.01 to zero.
+
+    Parameters
+    ----------
+    task : Task
+    steps : int
+        Timesteps in a window, 1 to the longest training row.
+    carry : bool
+        Carry the state from window to window, in training and in testing, or reset it.
+    seeds : sequence of int
+        One training for each.
+    units : int
+    effort : int
+        How many times as long to train.
+    mebibytes : float, optional
+        The memory, where it is known already: carrying does not change it.
+    progress : callable
+        Called after each epoch with the epochs done and those to do. Where it returns True,
+        training stops and nothing is returned.
+
+    Returns
+    -------
+    Scenario, or None if it was stopped
+
+    Raises
+    ------
+    ValueError, TypeError
+    """
+    import keras  # TensorFlow loads here
+
+    from helpers.models import build_rnn
+    from helpers.training import epoch_mebibytes, train_windows
+
+    seeds, carry = check_list("seeds", seeds, "whole numbers"), check_flag("carry", carry)
+    inputs, targets = (split_windows(part, steps) for part in _pairs(task.train, task.target))
+    epochs = max(EPOCHS, -(-UPDATES // len(inputs.inputs)))
+    epochs *= check_whole_number("effort", effort)
+    model = build_rnn(units, features=inputs.inputs.shape[-1])
+    # A rate that falls to zero ends in one place; a constant one keeps jumping about it.
+    rate = keras.optimizers.schedules.CosineDecay(0.01, epochs * len(inputs.inputs))
+    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), "mse")
+    model.optimizer.build(model.trainable_variables)
+    start = [variable.numpy() for variable in model.optimizer.variables]
+    if mebibytes is None:
+        mebibytes = epoch_mebibytes(model, inputs.inputs, targets.inputs, mask=inputs.mask)
+    clock, errors = _Clock(progress, epochs * len(seeds)), []
+    for seed in seeds:
+        for variable, value in zip(model.optimizer.variables, start, strict=True):
+            variable.assign(value)
+        keras.utils.set_random_seed(seed)
+        model.set_weights(build_rnn(units, features=inputs.inputs.shape[-1]).get_weights())
+        follow = keras.callbacks.LambdaCallback(
+            on_epoch_begin=clock.begin, on_epoch_end=lambda epoch, logs: clock.end(model)
+        )
+        train_windows(
+            model,
+            inputs.inputs,
+            targets.inputs,
+            mask=inputs.mask,
+            epochs=epochs,
+            carry=carry,
+            callbacks=[follow],
+        )
+        if clock.stopped:
+            return None
+        errors.append(_test(model, task, steps, carry))
+    return Scenario(
+        steps,
+        carry,
+        np.array(errors),
+        float(np.median(clock.durations)),
+        float(mebibytes),
+        epochs,
+        model.get_weights(),
+    )
+
+
+def longest_steps(task):
+    """Return the timesteps of the longest training row: the longest window there can be."""
+    return max(map(len, task.train)) - 1
+
+
+def root_mean_error(errors, sizes):
+    """Return the typical miss in the target's own unit, from mean squared errors by piece."""
+    return float(np.sqrt(np.average(np.atleast_2d(errors).mean(axis=0), weights=sizes)))
+
+
+def autocorrelation(sequences, lags):
+    """Return how much values go with those some timesteps before: 1 = wholly, 0 = not at all.
+
+    Parameters
+    ----------
+    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
+    lags : int
+        The largest distance in timesteps; less than the longest sequence.
+
+    Returns
+    -------
+    ndarray, (lags + 1, features)
+        Of lag 0, which is 1, to `lags`. Pairs are counted within sequences only, and are
+        averaged over all of them. 0 for a feature that never changes.
+
+    Examples
+    --------
+    >>> autocorrelation([[[1.0], [-1.0], [1.0], [-1.0]]], 2).round(2).ravel().tolist()
+    [1.0, -1.0, 1.0]
+    """
+    sequences = [np.asarray(sequence, float) for sequence in check_sequences(sequences)]
+    longest = max(map(len, sequences))
+    lags = check_whole_number(
+        "lags", lags, maximum=longest - 1, maximum_is=f"{longest - 1}, one less than the longest"
+    )
+    mean = np.concatenate(sequences).mean(axis=0)
+    products = np.zeros((lags + 1, sequences[0].shape[1]))
+    pairs = np.zeros((lags + 1, 1))
+    for sequence in sequences:
+        reach = min(lags, len(sequence) - 1) + 1
+        products[:reach] += _lagged_products(sequence - mean, reach)
+        pairs[:reach, 0] += len(sequence) - np.arange(reach)
+    products /= pairs
+    return np.where(products[0] > 0, products / np.where(products[0] > 0, products[0], 1), 0.0)
+
+
+def _lagged_products(values, reach):
+    """Return the sum of products of values 0, 1, … timesteps apart; by FFT, which is quick."""
+    size = 2 ** int(np.ceil(np.log2(len(values) + reach)))
+    spectrum = np.fft.rfft(values, size, axis=0)
+    return np.fft.irfft(spectrum * spectrum.conj(), size, axis=0)[:reach]
+
+
+def _split_in_time(sequences):
+    train, test, warm_up, used, held = [], [], [], 0, 0
+    for sequence in sequences:
+        n_test = max(1, min(len(sequence) // 4, TEST // len(sequences)))
+        cut = len(sequence) - n_test
+        known = sequence[max(0, cut - TRAIN // len(sequences)) : cut]
+        train += _rows(known)
+        before = min(ROW, cut - 1)
+        test.append(sequence[cut - 1 - before :])
+        warm_up.append(before)
+        used, held = used + len(known), held + n_test
+    where = "" if len(sequences) == 1 else f" of each of the {len(sequences)} sequences"
+    words = [f"Tested on the last part{where}, {held:,} timesteps; trained on the {used:,} before."]
+    total = sum(map(len, sequences))
+    if used + held < total:
+        words.append(
+            f"To stay quick, {total - used - held:,} older timesteps of {total:,} are not used."
+        )
+    return train, test, warm_up, words
+
+
+def _split_by_sequence(sequences):
+    order = np.random.default_rng(0).permutation(len(sequences))
+    n_test = len(sequences) // 4
+    test = _at_most(TEST, [sequences[i][-ROW - 1 :] for i in order[:n_test]])
+    share = max(32, TRAIN // (len(sequences) - n_test))
+    train = _at_most(TRAIN, [sequences[i][-share - 1 :] for i in order[n_test:]])
+    words = [
+        f"Tested on {len(test)} sequences drawn at random, trained on {len(train)} others.",
+    ]
+    total, used = sum(map(len, sequences)), sum(map(len, train)) + sum(map(len, test))
+    if used < total:
+        words.append(f"To stay quick, {total - used:,} timesteps of {total:,} are not used.")
+    return [row for part in train for row in _rows(part)], test, [0] * len(test), words
+
+
+def _rows(sequence):
+    """Cut a sequence into rows of at most ROW forecasts; a row begins where one ends."""
+    starts = range(0, len(sequence) - 1, ROW)
+    return [sequence[start : start + ROW + 1] for start in starts]
+
+
+def _at_most(timesteps, sequences):
+    """Return the first sequences that together hold no more timesteps, at least one."""
+    count = np.searchsorted(
+        np.cumsum([len(sequence) for sequence in sequences]), timesteps, "right"
+    )
+    return sequences[: max(1, int(count))]
+
+
+def _statistics(train, target):
+    known = np.concatenate(train)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = known.mean(axis=0), known.std(axis=0)
+    if not (np.isfinite(mean).all() and np.isfinite(std).all()):
+        raise ValueError(
+            "`sequences` must hold numbers of a size that can be squared. Received: numbers up to "
+            f"{np.abs(known).max():.0e}. Scale them down."
+        )
+    constant = std <= 1e-12 * np.maximum(np.abs(mean), 1e-300)
+    if constant[target]:
+        raise ValueError(
+            "`target` must be a feature that changes. Received: one that is "
+            f"{known[0, target]:g} in all of the training part. Choose another column."
+        )
+    return mean, np.where(constant, 1.0, std)
+
+
+def _pairs(rows, target):
+    return [row[:-1] for row in rows], [row[1:, target : target + 1] for row in rows]
+
+
+def _test(model, task, steps, carry):
+    """Return the mean squared error of each piece of the test part."""
+    from helpers.training import predict_windows
+
+    inputs, _ = _pairs(task.test, task.target)
+    lengths = [len(row) for row in inputs]
+    windows = split_windows(inputs, min(steps, max(lengths)))
+    outputs = predict_windows(model, windows.inputs, mask=windows.mask, carry=carry)
+    errors, _ = _by_piece(task, [row[:, 0] for row in join_windows(outputs, lengths)])
+    return np.where(np.isfinite(errors), errors, np.inf)
+
+
+def _by_piece(task, forecasts):
+    """Return mean squared errors by piece of the test part, and the forecasts in each."""
+    squared = [
+        ((forecast - row[1:, task.target])[before:] * task.scale) ** 2
+        for forecast, row, before in zip(forecasts, task.test, task.warm_up, strict=True)
+    ]
+    squared = np.concatenate(squared)
+    pieces = np.array_split(squared, min(PIECES, len(squared)))
+    return np.array([piece.mean() for piece in pieces]), np.array([len(piece) for piece in pieces])
+
+
+class _Clock:
+    """Times epochs, reports them, and stops training when it is told to."""
+
+    def __init__(self, progress, of):
+        self._progress, self._of = progress, of
+        self.durations, self.stopped = [], False
+
+    def begin(self, epoch, logs=None):
+        self._start = time.perf_counter()
+
+    def end(self, model):
+        self.durations.append(time.perf_counter() - self._start)
+        self.stopped = self._progress(len(self.durations), self._of) is True
+        model.stop_training = self.stopped

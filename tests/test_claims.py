@@ -1,0 +1,2447 @@
+"""Every statement about Keras that a lesson makes, and the check that proves it.
+
+A sentence that says what Keras does bears the mark of its claim, `<sup>4.1</sup>`: lesson 4,
+claim 1. Several sentences may bear the same mark. This file needs nothing but Keras, TensorFlow,
+NumPy and pytest, so that `make claims` can run it on other versions (see claims_table.py).
+"""
+
+import collections
+import inspect
+import itertools
+import json
+import re
+import tomllib
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+
+class Claim(NamedTuple):
+    """A `statement` of a lesson, and a `check` that raises where it does not hold."""
+
+    statement: str
+    check: callable
+
+
+CLAIMS = {}
+
+
+def claim(identifier, statement):
+    """Keep the function below as the check of a claim."""
+
+    def keep(check):
+        if identifier in CLAIMS:
+            raise ValueError(f"there are two claims {identifier}")
+        CLAIMS[identifier] = Claim(statement, check)
+        return check
+
+    return keep
+
+
+# --- lesson 00 -------------------------------------------------------------------------------
+
+
+@claim("0.1", "`LSTM(32)` over 5 features has the same 4864 weights for any number of timesteps.")
+def timesteps_do_not_change_the_weights():
+    for timesteps in (10, 100, None):
+        model = keras.Sequential([keras.Input((timesteps, 5)), keras.layers.LSTM(32)])
+        assert model.count_params() == 4864
+        assert [w.shape for w in model.weights] == [(5, 128), (32, 128), (128,)]
+
+
+@claim("0.2", "A model with `Input((None, 5))` reads sequences of 10 and of 7 timesteps.")
+def open_timesteps_take_any_length():
+    model = keras.Sequential([keras.Input((None, 5)), keras.layers.LSTM(32)])
+    for timesteps in (10, 7):
+        assert model.predict(np.ones((3, timesteps, 5)), verbose=0).shape == (3, 32)
+
+
+@claim(
+    "0.3",
+    "`Input((10, 5))` declares timesteps and features of one sequence; what a Sequential model "
+    "reads is axis 1 of the batch, declared or not.",
+)
+def declared_timesteps_are_not_what_is_read():
+    declared = keras.Sequential([keras.Input((10, 5)), keras.layers.LSTM(4)])
+    seven = keras.Sequential([keras.Input((7, 5)), keras.layers.LSTM(4)])
+    seven.set_weights(declared.get_weights())
+    assert declared.input_shape == (None, 10, 5)
+    x = np.random.default_rng(0).normal(size=(3, 7, 5))
+    result = declared.predict(x, verbose=0)
+    assert np.array_equal(result, seven.predict(x, verbose=0))
+    longer = np.concatenate([x, x], axis=1)
+    assert not np.allclose(result, declared.predict(longer, verbose=0), atol=1e-3)
+
+
+@claim(
+    "0.4",
+    "No recurrent layer, nor `Input`, `fit` or `predict`, has a parameter for windows; `LSTM(32, "
+    "steps=5)` raises `ValueError`.",
+)
+def no_layer_makes_windows():
+    for layer in (layers.RNN, layers.SimpleRNN, layers.GRU, layers.LSTM, layers.Bidirectional):
+        names = inspect.signature(layer).parameters
+        assert not [name for name in names if "step" in name or "window" in name]
+    for function in (keras.Input, keras.Model.fit, keras.Model.predict):
+        assert not [name for name in inspect.signature(function).parameters if "window" in name]
+    with pytest.raises(ValueError, match=r"Unrecognized keyword arguments.*steps"):
+        layers.LSTM(32, steps=5)
+
+
+def small_model():
+    """8 rows of 10 timesteps, a target each, and a model compiled for them."""
+    rows = np.random.default_rng(0).normal(size=(8, 10, 5))
+    model = keras.Sequential([keras.Input((None, 5)), keras.layers.SimpleRNN(4)])
+    model.add(keras.layers.Dense(1))
+    model.compile("sgd", "mse")
+    return model, rows, rows[:, -1, 0]
+
+
+@claim(
+    "0.5",
+    "`fit` makes one update for each batch, 2 for 8 rows at batch size 4, and counts them in "
+    "`optimizer.iterations`.",
+)
+def a_batch_makes_an_update():
+    model, rows, targets = small_model()
+    weights = [model.get_weights()]
+    keep = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: weights.append(model.get_weights())
+    )
+    model.fit(rows, targets, batch_size=4, verbose=0, callbacks=[keep])
+    assert model.optimizer.iterations == 2
+    assert len(weights) == 3
+    for before, after in itertools.pairwise(weights):
+        assert not np.array_equal(before[0], after[0])
+
+
+@claim(
+    "0.6",
+    "`steps_per_epoch` counts batches, whatever the timesteps: with 1, `fit` stops after one.",
+)
+def steps_per_epoch_counts_batches():
+    for timesteps in (10, 3):
+        for n_batches in (1, 2):
+            model, rows, targets = small_model()
+            given = {"batch_size": 4, "steps_per_epoch": n_batches, "verbose": 0}
+            model.fit(rows[:, :timesteps], targets, **given)
+            assert model.optimizer.iterations == n_batches
+
+
+@claim(
+    "0.7",
+    "With more `steps_per_epoch` than batches, `fit` uses every batch and warns that the input "
+    "ran out of data.",
+)
+def too_many_steps_per_epoch_warn():
+    model, rows, targets = small_model()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(rows, targets, batch_size=4, steps_per_epoch=5, verbose=0)
+    assert model.optimizer.iterations == 2
+    assert any("ran out of data" in str(warning.message) for warning in caught)
+
+
+@claim(
+    "0.8",
+    "`validation_steps` counts batches of the validation data; `fit` leaves the rest out.",
+)
+def validation_steps_count_batches():
+    model, rows, targets = small_model()
+    seen = []
+    count = keras.callbacks.LambdaCallback(on_test_batch_end=lambda batch, logs: seen.append(batch))
+    validation = {"validation_data": (rows, targets), "validation_batch_size": 2}
+    model.fit(rows, targets, verbose=0, callbacks=[count], validation_steps=3, **validation)
+    assert seen == [0, 1, 2]
+
+
+@claim(
+    "0.9",
+    "`steps` in `predict` counts batches: `predict(x, batch_size=4, steps=1)` on 8 rows returns "
+    "the first 4, without a warning; without `steps` it returns all 8.",
+)
+def predict_with_steps_counts_batches():
+    model, rows, _ = small_model()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        part = model.predict(rows, batch_size=4, steps=1, verbose=0)
+    assert not caught
+    every = model.predict(rows, batch_size=4, verbose=0)
+    assert every.shape == (8, 1)
+    assert part.shape == (4, 1)
+    assert np.allclose(part, every[:4], atol=1e-6)
+
+
+@claim(
+    "0.10",
+    "`steps` in `evaluate` counts batches: with 1 and batch size 4, the first 4 rows are "
+    "evaluated, without a warning.",
+)
+def evaluate_with_steps_counts_batches():
+    model, rows, targets = small_model()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        part = model.evaluate(rows, targets, batch_size=4, steps=1, verbose=0)
+    assert not caught
+    assert np.isclose(part, model.evaluate(rows[:4], targets[:4], verbose=0))
+    assert not np.isclose(part, model.evaluate(rows, targets, verbose=0))
+
+
+@claim("0.11", "The sentence 'you should specify the `steps` argument' is in none of Keras' files.")
+def no_file_of_keras_asks_for_steps():
+    files = list(Path(keras.__file__).parent.rglob("*.py"))
+    assert len(files) > 100
+    message = "you should specify the `steps` argument"
+    assert not any(message in file.read_text(encoding="utf-8") for file in files)
+
+
+@claim("0.12", "`units` is how many numbers each part of the state has for a row, at any length.")
+def units_are_the_width_of_the_state():
+    lstm = keras.layers.LSTM(7, return_state=True)
+    for timesteps in (1, 10):
+        output, h, c = lstm(np.ones((3, timesteps, 5), "float32"))
+        assert output.shape == h.shape == c.shape == (3, 7)
+
+
+# --- lesson 01 -------------------------------------------------------------------------------
+
+
+def trained_like(layer, features=5, scale=0.4):
+    """Build a layer and give it weights as training leaves them: fresh biases hide effects."""
+    layer.build((None, None, features))
+    rng = np.random.default_rng(0)
+    layer.set_weights([scale * rng.normal(size=w.shape) for w in layer.get_weights()])
+    return layer
+
+
+def sequences_of(*lengths, features=5):
+    """A random (timesteps, features) array for each length."""
+    rng = np.random.default_rng(1)
+    return [rng.normal(size=(timesteps, features)).astype("float32") for timesteps in lengths]
+
+
+def stateful_model(batch_size=3):
+    """A stateful LSTM(8) over 5 features with trained-like weights."""
+    lstm = keras.layers.LSTM(8, stateful=True)
+    model = keras.Sequential([keras.Input((None, 5), batch_size=batch_size), lstm])
+    rng = np.random.default_rng(0)
+    model.set_weights([0.4 * rng.normal(size=w.shape) for w in model.get_weights()])
+    return model
+
+
+def reader_in_windows(lstm):
+    """A function that reads a batch in windows, and gives each row's state after its last one."""
+    rows, units = (None, None), lstm.units
+    signature = [tf.TensorSpec((*rows, 5)), *[tf.TensorSpec((None, units))] * 2]
+
+    @tf.function(input_signature=[*signature, tf.TensorSpec(rows, tf.bool)])
+    def read(window, h, c, real):
+        return lstm(window, initial_state=[h, c], mask=real)[-2:]
+
+    def read_all(inputs, mask, steps, carry=True):
+        more = -inputs.shape[1] % steps  # the tail is padded and masked
+        x, mask = np.pad(inputs, ((0, 0), (0, more), (0, 0))), np.pad(mask, ((0, 0), (0, more)))
+        zeros = state = [np.zeros((len(x), units), "float32")] * 2
+        for start in range(0, x.shape[1], steps):
+            at = slice(start, start + steps)
+            new = read(x[:, at], *(state if carry else zeros), mask[:, at])
+            runs = mask[:, at].any(axis=1)[:, None]
+            state = [np.where(runs, n, s) for n, s in zip(new, state, strict=True)]
+        return state
+
+    return read_all
+
+
+@claim(
+    "1.1",
+    "A Sequential model declared for 5 timesteps and fed 10 reads all 10: its result equals that "
+    "of a model declared for 10, and neither the first nor the last 5.",
+)
+def a_sequential_model_ignores_the_declared_length():
+    x = np.stack(sequences_of(10, 10, 10))
+    declared = keras.Sequential([keras.Input((5, 5)), keras.layers.LSTM(8)])
+    ten = keras.Sequential([keras.Input((10, 5)), keras.layers.LSTM(8)])
+    ten.set_weights(declared.get_weights())
+    result = declared.predict(x, verbose=0)
+    assert result.shape == (3, 8)
+    assert np.array_equal(result, ten.predict(x, verbose=0))
+    for part in (x[:, :5], x[:, 5:]):
+        assert not np.allclose(result, ten.predict(part, verbose=0), atol=1e-3)
+
+
+@claim(
+    "1.2",
+    "A functional model declared for 5 timesteps and fed 10 raises `ValueError` and names both.",
+)
+def a_functional_model_refuses_another_length():
+    inputs = keras.Input((5, 5))
+    model = keras.Model(inputs, keras.layers.LSTM(8)(inputs))
+    with pytest.raises(
+        ValueError, match=r"expected shape=\(None, 5, 5\), found shape=\(3, 10, 5\)"
+    ):
+        model.predict(np.ones((3, 10, 5)), verbose=0)
+
+
+@claim(
+    "1.3",
+    "An LSTM's state is h and c, one row for each sequence; the layer runs its cell over one "
+    "timestep after another, from zeros, each from the state before, and its result is the last "
+    "h.",
+)
+def a_layer_is_a_loop_over_timesteps():
+    lstm = trained_like(keras.layers.LSTM(8, return_state=True))
+    x = np.stack(sequences_of(10, 10, 10))
+    state = [np.zeros((3, 8), "float32")] * 2
+    for timestep in range(10):
+        _, state = lstm.cell(x[:, timestep], state)
+    output, h, c = lstm(x)
+    assert np.allclose(output, state[0], atol=1e-5)
+    assert np.allclose([h, c], state, atol=1e-5)
+
+
+@claim("1.4", "Each call of a recurrent layer starts from zeros, unless it is given a state.")
+def each_call_starts_from_zeros():
+    lstm = trained_like(keras.layers.LSTM(8, return_state=True))
+    x = np.stack(sequences_of(10, 10, 10))
+    lstm(x[:, :5])
+    _, h, _ = lstm(x[:, 5:])
+    fresh = trained_like(keras.layers.LSTM(8, return_state=True))
+    assert np.allclose(h, fresh(x[:, 5:])[1], atol=1e-6)
+    zeros = [np.zeros((3, 8), "float32")] * 2
+    assert np.allclose(h, lstm(x[:, 5:], initial_state=zeros)[1], atol=1e-6)
+    assert not np.allclose(h, lstm(x)[1], atol=0.05)
+
+
+@claim(
+    "1.5",
+    "`return_state=True` hands out the state, `initial_state=` takes one in, and a state carried "
+    "from window to window gives the state of one long pass.",
+)
+def carrying_is_one_long_pass():
+    lstm = trained_like(keras.layers.LSTM(8, return_state=True))
+    x = np.stack(sequences_of(10, 10, 10))
+    state = None
+    for window in (x[:, :5], x[:, 5:]):
+        _, *state = lstm(window, initial_state=state)
+    assert np.allclose(state, lstm(x)[1:], atol=1e-5)
+
+
+@claim(
+    "1.6",
+    "Without a mask, timesteps of padding are read like any other and move the state; with "
+    "`mask=` the state stands still there.",
+)
+def padding_is_read_unless_it_is_masked():
+    lstm = trained_like(keras.layers.LSTM(8, return_state=True))
+    x = np.stack(sequences_of(10, 10, 10))
+    padded = np.pad(x, ((0, 0), (0, 2), (0, 0)))
+    mask = np.broadcast_to(np.arange(12) < 10, (3, 12))
+    assert not np.allclose(lstm(padded)[1], lstm(x)[1], atol=0.01)
+    assert np.allclose(lstm(padded, mask=mask)[1], lstm(x)[1], atol=1e-6)
+
+
+@claim(
+    "1.7",
+    "With a mask for the tail, carried windows of every length from 1 to 10 give the state of one"
+    " long pass over 10 timesteps.",
+)
+def every_window_length_gives_the_long_pass():
+    lstm = trained_like(keras.layers.LSTM(8, return_state=True))
+    read_in_windows = reader_in_windows(lstm)
+    x = np.stack(sequences_of(10, 10, 10))
+    for steps in range(1, 11):
+        state = read_in_windows(x, np.ones((3, 10), bool), steps)
+        assert np.allclose(state, lstm(x)[1:], atol=1e-5)
+
+
+@claim(
+    "1.8",
+    "With `stateful=True` a layer keeps its state from call to call, one row of it for each row "
+    "of the batch, and refuses to be built without a batch size.",
+)
+def a_stateful_layer_carries_by_itself():
+    x = np.stack(sequences_of(10, 10, 10))
+    model = stateful_model()
+    whole = keras.Sequential([keras.Input((None, 5)), keras.layers.LSTM(8)])
+    whole.set_weights(model.get_weights())
+    model.predict(x[:, :5], verbose=0)
+    second = model.predict(x[:, 5:], verbose=0)
+    assert np.allclose(second, whole.predict(x, verbose=0), atol=1e-5)
+    assert [state.shape for state in model.layers[0].states] == [(3, 8), (3, 8)]
+    with pytest.raises(ValueError, match="batch size"):
+        keras.Sequential([keras.Input((None, 5)), keras.layers.LSTM(8, stateful=True)])
+
+
+@claim(
+    "1.9",
+    "A stateful model that predicts the same data twice goes on from the state it was left in, "
+    "without a warning; `reset_state()` on the layer starts afresh.",
+)
+def a_stateful_model_goes_on_until_it_is_reset():
+    x = np.stack(sequences_of(3, 3, 3))
+    model = stateful_model()
+    whole = keras.Sequential([keras.Input((None, 5)), keras.layers.LSTM(8)])
+    whole.set_weights(model.get_weights())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        first, again = (model.predict(x, verbose=0) for _ in range(2))
+    assert not [warning for warning in caught if "state" in str(warning.message)]
+    assert not np.allclose(first, again, atol=0.01)
+    twice = whole.predict(np.concatenate([x, x], axis=1), verbose=0)
+    assert np.allclose(again, twice, atol=1e-5)
+    model.layers[0].reset_state()
+    assert np.allclose(model.predict(x, verbose=0), first, atol=1e-6)
+
+
+@claim(
+    "1.10",
+    "A model has no `reset_states()`, and no `reset_state()` either; its layers have one.",
+)
+def a_model_cannot_be_reset():
+    model = stateful_model()
+    assert not hasattr(model, "reset_states")
+    assert not hasattr(model, "reset_state")
+    assert hasattr(model.layers[0], "reset_state")
+
+
+@claim(
+    "1.11",
+    "A stateful model of batch size 3 raises an error for 5 rows in `predict`; for 4 rows it "
+    "returns 6, without a warning.",
+)
+def a_partial_last_batch_is_an_error_or_silent():
+    six = np.stack(sequences_of(*[10] * 6))
+    model = stateful_model()
+    with pytest.raises((tf.errors.InvalidArgumentError, ValueError)):
+        model.predict(six[:5], batch_size=3, verbose=0)
+    model = stateful_model()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert len(model.predict(six[:4], batch_size=3, verbose=0)) == 6
+    assert not caught
+
+
+@claim(
+    "1.12",
+    "`fit` shuffles the rows unless told `shuffle=False`, a stateful model's too, without a "
+    "warning; `evaluate` keeps their order.",
+)
+def fit_shuffles_unless_told_not_to():
+    keras.utils.set_random_seed(0)
+    rows = np.broadcast_to(np.arange(12.0)[:, None, None], (12, 4, 5)).astype("float32")
+    targets = np.arange(12.0)[:, None] * np.ones((12, 8))
+    losses = {}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for shuffle in (None, False):
+            model = stateful_model()
+            model.compile(keras.optimizers.SGD(0.0), "mse")
+            in_order = model.evaluate(rows, targets, batch_size=3, verbose=0)
+            model.layers[0].reset_state()
+            options = {} if shuffle is None else {"shuffle": shuffle}
+            history = model.fit(rows, targets, batch_size=3, verbose=0, **options).history
+            losses[shuffle] = np.isclose(history["loss"][0], in_order, rtol=1e-5)
+    assert not [warning for warning in caught if "shuffle" in str(warning.message)]
+    assert inspect.signature(keras.Model.fit).parameters["shuffle"].default is True
+    assert losses == {None: False, False: True}
+
+
+@claim(
+    "1.13",
+    "A stateful layer carries values from call to call and no gradient: under one tape, the "
+    "window before has none.",
+)
+def a_stateful_layer_passes_no_gradient():
+    x = np.stack(sequences_of(10, 10, 10))
+    model = stateful_model()
+    before, now = tf.constant(x[:, :5]), tf.constant(x[:, 5:])
+    with tf.GradientTape() as tape:
+        tape.watch([before, now])
+        model(before)
+        result = model(now)
+    gradients = tape.gradient(result, [before, now])
+    assert gradients[0] is None
+    assert (np.abs(gradients[1]).max(axis=(0, 2)) > 0).all()
+
+
+@claim(
+    "1.14",
+    "With windows of 5 and the state carried, the last state depends on all 10 timesteps, and the"
+    " gradient that training sees on the last 5.",
+)
+def state_reaches_further_than_gradient():
+    x = np.stack(sequences_of(10, 10, 10))
+
+    model = stateful_model()
+
+    def last(inputs):
+        model.layers[0].reset_state()
+        model(inputs[:, :5])
+        return model(inputs[:, 5:])
+
+    whole = last(x)
+    for timestep in range(10):
+        changed = x.copy()
+        changed[:, timestep] = 0.0
+        assert np.abs(last(changed) - whole).max() > 0
+    inputs = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        result = last(inputs)
+    reach = np.abs(tape.gradient(result, inputs)).max(axis=(0, 2))
+    assert not reach[:5].any()
+    assert (reach[5:] > 0).all()
+
+
+# --- lesson 02 -------------------------------------------------------------------------------
+
+
+def padded_batch(padding="post", value=0.0):
+    """Sequences of 7, 12 and 4 timesteps, padded to 12, and their mask."""
+    inputs, mask = np.full((3, 12, 5), value, "float32"), np.zeros((3, 12), bool)
+    for row, sequence in enumerate(sequences_of(7, 12, 4)):
+        start = 0 if padding == "post" else 12 - len(sequence)
+        inputs[row, start : start + len(sequence)] = sequence
+        mask[row, start : start + len(sequence)] = True
+    return inputs, mask
+
+
+def keras_lstm():
+    """An LSTM(8) that gives outputs and state, on Keras' own kernel, with trained-like weights."""
+    options = {"return_sequences": True, "return_state": True, "use_cudnn": False}
+    return trained_like(keras.layers.LSTM(8, **options), scale=0.8)
+
+
+def alone(lstm):
+    """The last h of each of the three sequences, unpadded."""
+    return np.concatenate([lstm(sequence[None])[1] for sequence in sequences_of(7, 12, 4)])
+
+
+@claim(
+    "2.1",
+    "`predict` takes a list of sequences for as many inputs of one model, with their timesteps "
+    "for rows, and raises `ValueError`.",
+)
+def a_list_of_sequences_is_refused():
+    model = keras.Sequential([keras.Input((None, 5)), keras.layers.LSTM(8)])
+    with pytest.raises(ValueError, match=r"(?s)cardinality is ambiguous.*7, 12, 4"):
+        model.predict(sequences_of(7, 12, 4), verbose=0)
+
+
+@claim(
+    "2.2",
+    "Without a mask, an LSTM's state moves on through padding of zeros, from its old state and "
+    "its biases: only the longest sequence of the batch keeps its own.",
+)
+def unmasked_padding_moves_the_state():
+    lstm = keras_lstm()
+    off = np.abs(lstm(padded_batch()[0])[1] - alone(lstm)).max(axis=1)
+    assert off[1] < 1e-6
+    assert min(off[0], off[2]) > 0.1
+    zeros = np.zeros((1, 1, 5), "float32")
+    assert np.abs(lstm(zeros)[1]).max() > 0.01  # from the biases alone
+    kernel, recurrent, bias = lstm.get_weights()
+    lstm.set_weights([kernel, recurrent, np.zeros_like(bias)])
+    assert not np.any(lstm(zeros)[1])
+    old = [np.full((1, 8), 0.5, "float32")] * 2
+    assert np.abs(lstm(zeros, initial_state=old)[1] - old[0]).max() > 0.01  # from the old state
+
+
+@claim(
+    "2.3",
+    "With the mask, no padding changes the state, before or after, whatever it holds and however "
+    "long it is.",
+)
+def masked_padding_never_changes_the_state():
+    lstm = keras_lstm()
+    for padding in ("post", "pre"):
+        for value in (0.0, -1.0, 1e6):
+            inputs, mask = padded_batch(padding, value)
+            assert np.allclose(lstm(inputs, mask=mask)[1], alone(lstm), atol=1e-6)
+    inputs, mask = padded_batch()
+    inputs, mask = np.pad(inputs, ((0, 0), (0, 88), (0, 0))), np.pad(mask, ((0, 0), (0, 88)))
+    assert np.allclose(lstm(inputs, mask=mask)[1], alone(lstm), atol=1e-6)
+
+
+@claim(
+    "2.4",
+    "Unmasked zeros before a sequence harm its last state less than zeros after it, and not "
+    "nothing: their trace fades while the real timesteps are read.",
+)
+def padding_before_a_sequence_fades():
+    lstm = keras_lstm()
+    after, before = (
+        np.abs(lstm(padded_batch(padding)[0])[1] - alone(lstm)).max() for padding in ("post", "pre")
+    )
+    assert 1e-3 < before < after
+    sequence = sequences_of(7)[0][None]
+    padded = np.pad(sequence, ((0, 0), (8, 0), (0, 0)))
+    off = np.abs(lstm(padded)[0][0, 8:] - lstm(sequence)[0][0]).max(axis=1)
+    assert off[0] > 2 * off[-1] > 0
+
+
+@claim(
+    "2.5",
+    "On Keras' own kernel, a masked timestep's output is the last real one again, and zeros "
+    "before the first real timestep and in a row without any.",
+)
+def a_masked_output_repeats_the_last_real_one():
+    lstm = keras_lstm()
+    inputs, mask = padded_batch()
+    outputs = lstm(inputs, mask=mask)[0].numpy()
+    assert (outputs[2, 4:] == outputs[2, 3]).all()
+    assert (outputs[0, 7:] == outputs[0, 6]).all()
+    assert np.any(outputs[2, 3])
+    inputs, mask = padded_batch("pre")
+    assert (lstm(inputs, mask=mask)[0].numpy()[2, :8] == 0).all()
+    assert (lstm(inputs, mask=np.zeros_like(mask))[0].numpy() == 0).all()
+
+
+@claim("2.6", "`fit` and `predict` have no parameter for a mask.")
+def fit_and_predict_take_no_mask():
+    for function in (keras.Model.fit, keras.Model.predict):
+        assert not [name for name in inspect.signature(function).parameters if "mask" in name]
+
+
+@claim(
+    "2.7",
+    "`Masking` masks the timesteps whose features all equal `mask_value`; the mask travels with "
+    "the data to the next layer, which obeys it, and the number of timesteps stays.",
+)
+def masking_makes_a_mask_that_travels():
+    lstm, masking = keras_lstm(), keras.layers.Masking(mask_value=-9.0)
+    inputs, mask = padded_batch(value=-9.0)
+    x = masking(inputs)
+    assert np.array_equal(masking.compute_mask(inputs), mask)
+    assert np.allclose(lstm(x)[1], alone(lstm), atol=1e-6)
+    assert x.shape == inputs.shape
+    model = keras.Sequential([keras.Input((None, 5)), masking, keras.layers.LSTM(8)])
+    model.set_weights(lstm.get_weights())
+    assert np.allclose(model.predict(inputs, verbose=0), alone(lstm), atol=1e-5)
+
+
+@claim(
+    "2.8",
+    "`Masking` has no parameter for windows: `Masking(0.0, steps=5)` raises `ValueError`.",
+)
+def masking_makes_no_windows():
+    assert "steps" not in inspect.signature(keras.layers.Masking).parameters
+    with pytest.raises(ValueError, match=r"Unrecognized keyword arguments.*steps"):
+        keras.layers.Masking(mask_value=0.0, steps=5)
+
+
+@claim(
+    "2.9",
+    "`Masking(0.0)` skips a real timestep that is all zeros, as if it had never been, without a "
+    "warning; a mask made from the lengths keeps it.",
+)
+def masking_swallows_real_zeros():
+    lstm, masking = keras_lstm(), keras.layers.Masking(0.0)
+    measured = sequences_of(12)[0]
+    measured[10] = 0.0
+    wanted = lstm(measured[None])[1]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        swallowed = lstm(masking(measured[None]))[1]
+    assert not caught
+    assert np.abs(swallowed - wanted).max() > 0.05
+    assert np.allclose(swallowed, lstm(np.delete(measured, 10, axis=0)[None])[1], atol=1e-6)
+    assert np.allclose(lstm(measured[None], mask=np.ones((1, 12), bool))[1], wanted, atol=1e-6)
+
+
+@claim("2.10", "A mask can be a second input of a functional model, for `predict` and for `fit`.")
+def a_mask_can_be_a_second_input():
+    lstm = keras_lstm()
+    x, real = keras.Input((None, 5)), keras.Input((None,), dtype="bool")
+    model = keras.Model([x, real], keras.layers.LSTM(8, use_cudnn=False)(x, mask=real))
+    model.set_weights(lstm.get_weights())
+    inputs, mask = padded_batch()
+    assert np.allclose(model.predict([inputs, mask], verbose=0), alone(lstm), atol=1e-6)
+    model.compile("sgd", "mse")
+    loss = model.fit([inputs, mask], alone(lstm), verbose=0).history["loss"][0]
+    assert loss < 1e-10
+
+
+@claim(
+    "2.11",
+    "Windows, masked and carried by hand: after the last window each row's state is that of its "
+    "own sequence, and the last output is 0 for rows that had ended.",
+)
+def the_carried_state_is_right_and_the_last_output_is_not():
+    lstm = keras_lstm()
+    inputs, mask = padded_batch()
+    inputs, mask = np.pad(inputs, ((0, 0), (0, 3), (0, 0))), np.pad(mask, ((0, 0), (0, 3)))
+    state = [np.zeros((3, 8), "float32")] * 2
+    for start in (0, 5, 10):
+        at = slice(start, start + 5)
+        outputs, *state = lstm(inputs[:, at], initial_state=state, mask=mask[:, at])
+    assert np.allclose(state[0], alone(lstm), atol=1e-6)
+    is_zero = (outputs[:, -1] == 0).numpy().all(axis=1)
+    assert is_zero.tolist() == [True, False, True]
+
+
+@claim(
+    "2.12",
+    "Padding after the last real timestep changes no output before it, mask or not; it changes "
+    "the last output, the only one with `return_sequences=False`.",
+)
+def padding_after_the_end_changes_only_what_follows():
+    lstm = keras_lstm()
+    inputs, _ = padded_batch()
+    unmasked = lstm(inputs)[0].numpy()
+    for sequence, found in zip(sequences_of(7, 12, 4), unmasked, strict=True):
+        assert np.allclose(found[: len(sequence)], lstm(sequence[None])[0][0], atol=1e-6)
+    last = keras.Sequential([keras.Input((None, 5)), keras.layers.LSTM(8, use_cudnn=False)])
+    last.set_weights(lstm.get_weights())
+    assert np.allclose(last.predict(inputs, verbose=0), unmasked[:, -1], atol=1e-5)
+    assert np.abs(unmasked[0, -1] - alone(lstm)[0]).max() > 0.1
+
+
+@claim(
+    "2.13",
+    "With the mask, carried windows of every length from 1 to 12 give each of three unequal "
+    "sequences the state of one long pass; reset, only one window of 12 does.",
+)
+def every_window_length_is_right_with_mask_and_carry():
+    lstm = keras_lstm()
+    read_in_windows = reader_in_windows(lstm)
+    (inputs, mask), right = padded_batch(), alone(lstm)
+    for steps in range(1, 13):
+        carried, reset = (read_in_windows(inputs, mask, steps, c)[0] for c in (True, False))
+        assert np.allclose(carried, right, atol=1e-5)
+        assert np.allclose(reset, right, atol=1e-4) == (steps == 12)
+
+
+@claim(
+    "2.14",
+    "Called with `initial_state=`, an LSTM ignores the mask that travels with its input, without "
+    "a warning; `mask=` must be given too.",
+)
+def initial_state_leaves_the_travelling_mask_behind():
+    lstm = keras_lstm()
+    inputs, mask = padded_batch()
+    zeros = [np.zeros((3, 8), "float32")] * 2
+    x = keras.layers.Masking(0.0)(inputs)
+    assert np.allclose(lstm(x)[1], alone(lstm), atol=1e-6)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ignored = lstm(x, initial_state=zeros)[1]
+    assert not caught
+    assert np.abs(ignored - alone(lstm)).max() > 0.1
+    assert np.allclose(ignored, lstm(inputs)[1], atol=1e-6)
+    assert np.allclose(lstm(x, initial_state=zeros, mask=mask)[1], alone(lstm), atol=1e-6)
+
+
+@claim(
+    "2.15",
+    "`LSTM(…, return_sequences=True, return_state=True)` returns the outputs of all timesteps, "
+    "then h and c after the last.",
+)
+def outputs_and_state_come_together():
+    lstm = keras_lstm()
+    outputs, h, c = lstm(np.stack(sequences_of(6, 6)))
+    assert outputs.shape == (2, 6, 8)
+    assert h.shape == c.shape == (2, 8)
+    assert np.array_equal(outputs[:, -1], h)
+    assert not np.allclose(h, c, atol=0.01)
+
+
+@claim(
+    "2.16",
+    "Left alone, an LSTM asks for cuDNN's program, which runs where there is a GPU; with "
+    "`use_cudnn=False` it never does and takes Keras' own.",
+)
+def cudnn_can_be_left_out():
+    x = np.ones((2, 3, 5), "float32")
+    asked = []
+    with mock.patch("keras.src.backend.lstm", wraps=keras.src.backend.lstm) as fast:
+        for options in ({}, {"use_cudnn": False}):
+            keras.layers.LSTM(8, **options)(x)
+            asked.append(fast.call_count)
+    assert asked == [1, 1]  # the first asked, the second did not
+
+
+@claim(
+    "2.17",
+    "`compile(jit_compile=True)` has the training compiled by XLA: what XLA cannot compile fails.",
+)
+def jit_compile_compiles_the_training():
+    def fit(jit_compile):
+        plain_python = keras.layers.Lambda(
+            lambda x: tf.ensure_shape(tf.numpy_function(lambda v: v, [x], "float32"), x.shape)
+        )
+        model = keras.Sequential([keras.Input((4,)), plain_python, keras.layers.Dense(4)])
+        model.compile("sgd", "mse", jit_compile=jit_compile)
+        model.fit(np.ones((2, 4)), np.ones((2, 4)), batch_size=2, verbose=0)
+
+    fit(jit_compile=False)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"(?i)compil"):
+        fit(jit_compile=True)
+
+
+# --- lesson 03 -------------------------------------------------------------------------------
+
+
+@claim(
+    "3.1",
+    "Training keeps what it computed at every timestep of a window until the update: compiled by "
+    "XLA, a window of 120 takes more than twice the memory of one of 40; predicting does not.",
+)
+def memory_of_training_grows_with_the_window():
+    from tensorflow.compiler.xla.service.hlo_pb2 import HloProto
+
+    layer = trained_like(keras.layers.SimpleRNN(64), features=1)
+
+    def predict(x):
+        return layer(x)
+
+    def train(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(layer(x) ** 2)
+        return tape.gradient(loss, layer.trainable_variables)
+
+    def kibibytes(function, timesteps):
+        compiled = tf.function(function, jit_compile=True)
+        x = tf.zeros((16, timesteps, 1))
+        hlo = compiled.experimental_get_compiler_ir(x)(stage="optimized_hlo_proto_serialized")
+        buffers = HloProto.FromString(hlo).buffer_assignment.buffer_allocations
+        return sum(buffer.size for buffer in buffers) / 2**10
+
+    assert kibibytes(train, 120) > 2 * kibibytes(train, 40)
+    assert kibibytes(predict, 120) < 1.5 * kibibytes(predict, 40)
+
+
+def counting_layer():
+    """A recurrent layer, and the inputs of each turn that its cell has made."""
+    turns = []
+
+    class Cell(keras.layers.SimpleRNNCell):
+        def call(self, inputs, states, training=False):
+            turns.append(np.array(inputs))
+            return super().call(inputs, states, training=training)
+
+    return keras.layers.RNN(Cell(4)), turns
+
+
+@claim(
+    "3.2",
+    "A recurrent layer makes one turn for every timestep, padding included, with the mask or "
+    "without.",
+)
+def a_mask_spares_no_turns():
+    inputs, mask = padded_batch()
+    counts = []
+    for x, real in ((inputs[2:, :4], None), (inputs[2:], None), (inputs[2:], mask[2:])):
+        layer, turns = counting_layer()
+        layer(x, mask=real)
+        counts.append(len(turns))
+    assert np.diff(counts).tolist() == [12 - 4, 0]
+
+
+@claim(
+    "3.3",
+    "With a mask or without, Keras first asks a cell what its output looks like: one turn more.",
+)
+def one_turn_more_asks_for_the_shape():
+    inputs, mask = padded_batch()
+    for x, real in ((inputs[2:, :4], None), (inputs[2:], mask[2:])):
+        layer, turns = counting_layer()
+        layer(x, mask=real)
+        assert len(turns) == x.shape[1] + 1
+        assert np.array_equal(turns[0], turns[1])
+
+
+@claim(
+    "3.4",
+    "In one full-length pass, gradient reaches every timestep, padding too; with the mask it "
+    "reaches the real ones only.",
+)
+def gradient_reaches_padding_unless_it_is_masked():
+    lstm = keras_lstm()
+    inputs, mask = padded_batch()
+    for real in (None, mask):
+        x = tf.constant(inputs)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            result = lstm(x, mask=real)[1]
+        reached = np.abs(tape.gradient(result, x)).max(axis=2) > 0
+        assert np.array_equal(reached, np.ones_like(mask) if real is None else mask)
+
+
+# --- lesson 04 -------------------------------------------------------------------------------
+
+
+NUMBERS = np.arange(10.0)[:, None]
+BATCHES = tf.data.Dataset.from_tensor_slices((NUMBERS / 10, NUMBERS)).batch(4)
+RAN_OUT = "Your input ran out of data"
+
+
+def rows_of_epochs(*source, **options):
+    """Fit on rows whose targets are their numbers; give those of each epoch, and the warnings."""
+    epochs = []
+
+    def note(numbers, outputs):
+        epochs[-1].extend(numbers.numpy().astype(int).ravel().tolist())
+        return keras.losses.mean_squared_error(numbers, outputs)
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", note, run_eagerly=True)
+    begin = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append([]))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(*source, shuffle=False, verbose=0, callbacks=[begin], **options)
+    return epochs, [str(w.message) for w in caught if w.category is UserWarning]
+
+
+def three_batches():
+    for start in range(0, 10, 4):
+        yield NUMBERS[start : start + 4] / 10, NUMBERS[start : start + 4]
+
+
+def windows_of(data, targets, steps, stride=1):
+    """Give the starts of windows of a series 0, 1, 2 …, and their targets."""
+    pairs = keras.utils.timeseries_dataset_from_array(data, targets, steps, sequence_stride=stride)
+    batches = list(pairs.as_numpy_iterator())
+    for windows, _ in batches:
+        np.testing.assert_array_equal(windows, windows[:, :1] + np.arange(steps))
+    return [pair for windows, ends in batches for pair in zip(windows[:, 0], ends, strict=True)]
+
+
+@claim(
+    "4.1",
+    "Without `steps_per_epoch`, each epoch of `fit` draws every row of arrays, of tensors and of "
+    "a finite dataset once, the last batch that is not full too, without a warning.",
+)
+def each_epoch_draws_every_row_once():
+    arrays = NUMBERS / 10, NUMBERS
+    for source, size in ((arrays, 4), (map(tf.constant, arrays), 4), ([BATCHES], None)):
+        drawn = rows_of_epochs(*source, batch_size=size, epochs=3)
+        assert drawn == ([list(range(10))] * 3, [])
+
+
+@claim(
+    "4.2",
+    "10 rows of arrays or of a finite dataset, batches of 4, `steps_per_epoch=2`: epochs draw "
+    "rows 0 to 7, then 8 and 9 with the warning that the data ran out, then 0 to 7 again; the "
+    "logged loss of a short epoch is that of its rows.",
+)
+def a_short_epoch_ends_with_the_data():
+    for source, size in (((NUMBERS / 10, NUMBERS), 4), ([BATCHES], None)):
+        drawn, said = rows_of_epochs(*source, batch_size=size, steps_per_epoch=2, epochs=4)
+        assert drawn == [[0, 1, 2, 3, 4, 5, 6, 7], [8, 9]] * 2
+        assert len(said) == 2
+        assert all(words.startswith(RAN_OUT) for words in said)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = model.fit(BATCHES, steps_per_epoch=2, epochs=2, shuffle=False, verbose=0)
+    last = model.evaluate(NUMBERS[8:] / 10, NUMBERS[8:], verbose=0)
+    assert np.isclose(fitted.history["loss"][1], last)
+
+
+@claim(
+    "4.3",
+    "With `dataset.repeat()` and `steps_per_epoch`, each epoch draws that many batches and goes "
+    "on where the one before stopped, across the end of the data, without a warning.",
+)
+def a_repeated_dataset_goes_on():
+    drawn = rows_of_epochs(BATCHES.repeat(), steps_per_epoch=2, epochs=3)
+    assert drawn == ([[*range(8)], [8, 9, 0, 1, 2, 3], [4, 5, 6, 7, 8, 9]], [])
+
+
+@claim(
+    "4.4",
+    "With `dataset.repeat()` of 3 batches, `steps_per_epoch=3` makes each epoch one round; with "
+    "4, an epoch draws rows twice.",
+)
+def a_round_of_a_repeated_dataset():
+    whole, _ = rows_of_epochs(BATCHES.repeat(), steps_per_epoch=3, epochs=2)
+    assert whole == [list(range(10))] * 2
+    more, _ = rows_of_epochs(BATCHES.repeat(), steps_per_epoch=4, epochs=2)
+    assert more[0] == [*range(10), 0, 1, 2, 3]
+
+
+@claim(
+    "4.5",
+    "`fit(dataset.repeat())` without `steps_per_epoch` is still in its first epoch after 20 "
+    "rounds, without a warning: the dataset's length is infinite.",
+)
+def a_repeated_dataset_never_ends():
+    def brake(batch, logs):
+        model.stop_training = batch == 59
+
+    assert BATCHES.repeat().cardinality() == tf.data.INFINITE_CARDINALITY
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    stop = keras.callbacks.LambdaCallback(on_train_batch_end=brake)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        fitted = model.fit(BATCHES.repeat(), epochs=3, shuffle=False, verbose=0, callbacks=[stop])
+    assert (int(model.optimizer.iterations), fitted.epoch) == (60, [0])
+
+
+@claim(
+    "4.6",
+    "Validation data that repeat, without `validation_steps`, are still read after 20 rounds; "
+    "with `validation_steps=3` the validation ends.",
+)
+def repeated_validation_never_ends():
+    def brake(batch, logs):
+        read.append(batch)
+        model.stop_evaluating = batch == 59
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    stop = keras.callbacks.LambdaCallback(on_test_batch_end=brake)
+    for validation_steps, expected in ((None, 60), (3, 3)):
+        read = []
+        options = {"validation_steps": validation_steps, "callbacks": [stop], "verbose": 0}
+        model.fit(NUMBERS / 10, NUMBERS, validation_data=BATCHES.repeat(), **options)
+        assert len(read) == expected
+
+
+@claim(
+    "4.7",
+    "A Python generator of 3 batches, without `steps_per_epoch`: the first epoch draws all 3, "
+    "every later epoch the first 2 again and nothing else; each epoch warns.",
+)
+def a_generator_leaves_its_first_two_batches():
+    drawn, said = rows_of_epochs(three_batches(), epochs=3)
+    assert drawn == [list(range(10)), list(range(8)), list(range(8))]
+    assert [words.startswith(RAN_OUT) for words in said] == [True] * 3
+
+
+@claim(
+    "4.8",
+    "A Python generator of 3 batches with `steps_per_epoch=3`: the second epoch draws nothing, "
+    "warns that the data ran out and logs a loss of exactly 0.",
+)
+def an_empty_epoch_logs_a_loss_of_zero():
+    drawn, said = rows_of_epochs(three_batches(), steps_per_epoch=3, epochs=2)
+    assert drawn == [list(range(10)), []]
+    assert said[0].startswith(RAN_OUT)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = model.fit(three_batches(), steps_per_epoch=3, epochs=2, verbose=0)
+    assert fitted.history["loss"][0] > 0
+    assert fitted.history["loss"][1] == 0
+
+
+@claim(
+    "4.9",
+    "A dataset made with `from_generator` from the function, and told its number of batches, is "
+    "drawn whole in each epoch, without a warning.",
+)
+def a_dataset_from_a_generator_function_begins_again():
+    spec = tf.TensorSpec((None, 1)), tf.TensorSpec((None, 1))
+    data = tf.data.Dataset.from_generator(three_batches, output_signature=spec)
+    data = data.apply(tf.data.experimental.assert_cardinality(3))
+    assert rows_of_epochs(data, epochs=3) == ([list(range(10))] * 3, [])
+
+
+def predicted_batches(**options):
+    sizes = []
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    look = keras.callbacks.LambdaCallback(
+        on_predict_batch_end=lambda batch, logs: sizes.append(len(logs["outputs"]))
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        predicted = model.predict(NUMBERS, callbacks=[look], verbose=0, **options)
+    assert len(predicted) == sum(sizes)
+    return sizes
+
+
+@claim(
+    "4.10",
+    "`predict(x, batch_size=4, steps=2)` on 10 rows returns 8 of them, without a warning.",
+)
+def predict_leaves_rows_out():
+    assert predicted_batches(batch_size=4, steps=2) == [4, 4]
+
+
+@claim(
+    "4.11",
+    "`predict(x, steps=2)` on 10 rows without `batch_size` returns all 10, in 2 batches of 5: the"
+    " rows divided by `steps`, without a warning.",
+)
+def predict_makes_batches_to_fit():
+    assert predicted_batches(steps=2) == [5, 5]
+
+
+@claim(
+    "4.12",
+    "`batch(4, drop_remainder=True)` drops the 2 of 10 rows that fill no batch, in every epoch "
+    "and without a warning.",
+)
+def drop_remainder_drops_rows():
+    full = tf.data.Dataset.from_tensor_slices((NUMBERS / 10, NUMBERS)).batch(4, drop_remainder=True)
+    assert rows_of_epochs(full, epochs=2) == ([list(range(8))] * 2, [])
+
+
+@claim(
+    "4.13",
+    "With `validation_steps=1`, each validation reads the first batch of the validation data, the"
+    " same in every epoch, from arrays, a dataset and `dataset.repeat()`, while `steps_per_epoch`"
+    " goes on.",
+)
+def validation_starts_at_the_first_row():
+    validation = NUMBERS / 10, NUMBERS + 100
+    rows = tf.data.Dataset.from_tensor_slices(validation).batch(4)
+    options = {"batch_size": 4, "steps_per_epoch": 1, "epochs": 3, "validation_steps": 1}
+    for data in (validation, rows, rows.repeat()):
+        drawn, said = rows_of_epochs(NUMBERS / 10, NUMBERS, validation_data=data, **options)
+        assert [epoch[-4:] for epoch in drawn] == [[100, 101, 102, 103]] * 3
+        assert [epoch[:-4] for epoch in drawn] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+        assert said == []
+
+
+@claim("4.14", "No file of Keras holds the words 'you should specify the `steps` argument'.")
+def the_old_message_is_gone():
+    words = "you should specify the `steps` argument"
+    files = list(Path(keras.__file__).parent.rglob("*.py"))
+    assert len(files) > 500
+    assert not [file for file in files if words in file.read_text(encoding="utf-8")]
+
+
+@claim(
+    "4.15",
+    "`predict` refuses a symbolic tensor with 'A KerasTensor is symbolic', with `steps=1` or "
+    "without `steps`.",
+)
+def a_symbolic_tensor_is_refused():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    for steps in (None, 1):
+        with pytest.raises(ValueError, match="A KerasTensor is symbolic"):
+            model.predict(keras.Input((1,), batch_size=4), steps=steps, verbose=0)
+
+
+@claim(
+    "4.16",
+    "`timeseries_dataset_from_array(data, targets, sequence_length)` makes windows of "
+    "`sequence_length` timesteps and gives the one that starts at i the target `targets[i]`: with"
+    " the series passed twice, the window's own first value.",
+)
+def a_window_gets_the_target_of_its_start():
+    series = np.arange(10.0)
+    assert windows_of(series, series, 3) == [(i, i) for i in range(8)]
+    assert windows_of(series, 100 + series, 3, stride=2) == [(i, 100 + i) for i in (0, 2, 4, 6)]
+
+
+@claim(
+    "4.17",
+    "The documented recipe, `(data[:-10], data[10:], sequence_length=10)`, makes 81 windows of a "
+    "series of 100, where 90 have a target; all targets are right, and `sequence_length - 1` "
+    "windows are dropped, whatever the horizon.",
+)
+def the_documented_recipe_drops_windows():
+    text = keras.utils.timeseries_dataset_from_array.__doc__
+    assert all(line in text for line in ("input_data = data[:-10]", "targets = data[10:]"))
+    series = np.arange(100.0)
+    for steps, horizon, dropped in ((10, 1, 9), (11, 1, 10), (10, 3, 9)):
+        shift = steps + horizon - 1
+        pairs = windows_of(series[:-shift], series[shift:], steps)
+        assert pairs == [(i, i + shift) for i in range(100 - shift - dropped)]
+    assert len(windows_of(series[:-10], series[10:], 10)) == 81
+
+
+@claim(
+    "4.18",
+    "`timeseries_dataset_from_array(series, series[steps + horizon - 1:], steps)` makes every "
+    "window that has a target, with that target, for any stride and horizon.",
+)
+def the_whole_series_gives_every_window():
+    for steps, stride, horizon, n in ((10, 1, 1, 100), (5, 3, 2, 20), (3, 2, 4, 20)):
+        series, shift = np.arange(float(n)), steps + horizon - 1
+        pairs = windows_of(series, series[shift:], steps, stride)
+        assert pairs == [(i, i + shift) for i in range(0, n - shift, stride)]
+
+
+@claim(
+    "4.19",
+    "`.repeat().batch(4)` fills a batch with the last rows of a round and the first of the next.",
+)
+def repeat_before_batch_mixes_rounds():
+    batches = tf.data.Dataset.range(10).repeat().batch(4).as_numpy_iterator()
+    assert list(itertools.islice(batches, 3))[2].tolist() == [8, 9, 0, 1]
+
+
+@claim(
+    "4.20",
+    "`steps_per_epoch` and `validation_steps` in `fit`, and `steps` in `predict` and `evaluate`, "
+    "count batches.",
+)
+def the_steps_arguments_count_batches():
+    count = dict.fromkeys(("train", "test", "predict"), 0)
+
+    class Count(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            count["train"] += 1
+
+        def on_test_batch_end(self, batch, logs=None):
+            count["test"] += 1
+
+        def on_predict_batch_end(self, batch, logs=None):
+            count["predict"] += 1
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    options = {"batch_size": 2, "callbacks": [Count()], "verbose": 0}
+    data = {"validation_data": (NUMBERS, NUMBERS), "validation_steps": 3}
+    model.fit(NUMBERS, NUMBERS, steps_per_epoch=2, **data, **options)
+    model.predict(NUMBERS, steps=1, **options)
+    assert count == {"train": 2, "test": 3, "predict": 1}
+    model.evaluate(NUMBERS, NUMBERS, steps=4, **options)
+    assert count["test"] == 3 + 4
+
+
+# --- lesson 05 -------------------------------------------------------------------------------
+
+
+LENGTHS = (7, 12, 4)
+MASK = np.arange(12) < np.array(LENGTHS)[:, None]  # (3, 12), True = a real timestep
+PADDED = (np.random.default_rng(5).normal(size=(3, 12, 3)) * MASK[..., None]).astype("float32")
+ALONE = [PADDED[i : i + 1, :n] for i, n in enumerate(LENGTHS)]
+
+
+def through(step):
+    """Mask and number of warnings behind a layer or operation that follows `Masking`."""
+    masked = layers.Masking()(PADDED)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        mask = getattr(step(masked), "_keras_mask", None)
+    return None if mask is None else np.asarray(mask), [str(w.message) for w in said]
+
+
+def with_weights(layer, shape=None):
+    rng = np.random.default_rng(0)
+    if shape is not None:
+        layer.build(shape)
+    layer.set_weights([0.6 * rng.normal(size=w.shape) for w in layer.get_weights()])
+    return layer
+
+
+def predict_zero(*first):
+    last = layers.Dense(1, kernel_initializer="zeros")
+    return keras.Sequential([keras.Input((12, 3)), *first, last])
+
+
+@claim("5.1", "`Masking(0.0)` masks a timestep exactly where all its features are 0, real or not.")
+def masking_masks_where_all_features_are_zero():
+    x = np.array([[[1.0, 2], [0, 3], [0, 0], [4, 0]]])
+    assert layers.Masking(0.0).compute_mask(x).numpy().tolist() == [[True, True, False, True]]
+
+
+@claim("5.2", "`Dense` and `Dropout` hand the mask on as it is, without a warning.")
+def dense_and_dropout_keep_the_mask():
+    for layer in (layers.Dense(4), layers.Dropout(0.2)):
+        mask, said = through(layer)
+        assert np.array_equal(mask, MASK)
+        assert said == []
+
+
+@claim("5.3", "`Conv1D` behind `Masking` hands no mask on and Keras warns; there is no error.")
+def conv1d_loses_the_mask_with_a_warning():
+    mask, said = through(layers.Conv1D(4, 3, padding="same"))
+    assert mask is None
+    assert len(said) == 1
+    assert "does not support masking and will therefore destroy the mask" in said[0]
+    assert "an exception will be raised" in " ".join(layers.Masking.__doc__.split())
+
+
+@claim("5.4", "Behind a `Conv1D` that lost the mask, neither `LSTM` nor `Dense` has one.")
+def a_lost_mask_does_not_come_back():
+    conv, lstm, dense = layers.Conv1D(3, 1), layers.LSTM(4, return_sequences=True), layers.Dense(1)
+    for first in (conv, layers.Dense(3)):
+        kept = first is not conv
+        assert (through(lambda x, first=first: lstm(first(x)))[0] is not None) == kept
+        assert (through(lambda x, first=first: dense(lstm(first(x))))[0] is not None) == kept
+
+
+@claim("5.5", "A lost mask is warned of when the model is built and in the first `predict` only.")
+def the_warning_comes_with_the_build_and_the_first_predict():
+    counts = []
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        inputs = keras.Input((12, 3))
+        model = keras.Model(inputs, layers.Conv1D(4, 1)(layers.Masking()(inputs)))
+        counts.append(len(said))
+        for _ in range(3):
+            model.predict(PADDED, verbose=0)
+            counts.append(len(said))
+    assert counts == [1, 2, 2, 2]
+
+
+@claim("5.6", "`Conv1D(padding='causal')` reads the present and earlier timesteps only.")
+def a_causal_conv_looks_back_only():
+    conv = with_weights(layers.Conv1D(4, 3, padding="causal"), (None, None, 3))
+    changed = PADDED.copy()
+    changed[:, 6:] += 1
+    same = np.isclose(conv(PADDED), conv(changed)).all(axis=(0, 2))
+    assert same.tolist() == [True] * 6 + [False] * 6
+
+
+@claim(
+    "5.7",
+    "An LSTM behind a causal `Conv1D` gives padded sequences their own output with `mask=`.",
+)
+def a_mask_by_hand_repairs_the_lstm():
+    conv = with_weights(layers.Conv1D(4, 3, padding="causal"), (None, None, 3))
+    lstm = with_weights(layers.LSTM(4, use_cudnn=False), (None, None, 4))
+    alone = np.concatenate([lstm(conv(x)) for x in ALONE])
+    mask = layers.Masking().compute_mask(PADDED)
+    assert np.abs(lstm(conv(PADDED), mask=mask) - alone).max() < 1e-5
+    off = np.abs(lstm(conv(PADDED)) - alone).max(axis=1)
+    assert off[1] < 1e-5 < 0.05 < min(off[0], off[2])
+
+
+@claim("5.8", "`x * 2`, `keras.ops.tanh(x)` and slices lose the mask, without a warning.")
+def operations_lose_the_mask_in_silence():
+    inputs = keras.Input((12, 3))
+    masked = layers.Masking()(inputs)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for x in (masked * 2, keras.ops.tanh(masked), masked[:, 1:], masked[:, -1]):
+            assert getattr(x, "_keras_mask", None) is None
+    assert masked._keras_mask is not None
+    assert len(said) == 0
+
+
+@claim(
+    "5.9",
+    "`Rescaling(2.0)` and `Activation('tanh')` compute the same as `x * 2`, tanh, and keep the "
+    "mask.",
+)
+def layers_for_operations_keep_the_mask():
+    for layer, expected in (
+        (layers.Rescaling(2.0), PADDED * 2),
+        (layers.Activation("tanh"), np.tanh(PADDED)),
+    ):
+        np.testing.assert_allclose(layer(PADDED), expected, rtol=1e-5, atol=1e-6)
+        mask, said = through(layer)
+        assert np.array_equal(mask, MASK)
+        assert said == []
+
+
+@claim(
+    "5.10",
+    "`LayerNormalization`, `BatchNormalization`, `GRU(return_sequences=True)`, `Bidirectional` "
+    "and `TimeDistributed` keep the mask (Keras 3.15; not in the development version of 3.16).",
+)
+def these_layers_keep_the_mask():
+    gru = layers.GRU(3, return_sequences=True)
+    keep = [layers.LayerNormalization(), layers.BatchNormalization(), gru]
+    keep += [layers.Bidirectional(gru), layers.TimeDistributed(layers.Dense(3))]
+    for layer in keep:
+        mask, said = through(layer)
+        assert mask is not None, layer
+        assert np.array_equal(mask, MASK)
+        assert said == []
+
+
+@claim(
+    "5.11",
+    "`Flatten`, `Reshape`, `Permute`, `MaxPooling1D`, `GlobalMaxPooling1D` and `Lambda` lose the "
+    "mask, each with a warning.",
+)
+def these_layers_lose_the_mask_with_a_warning():
+    lose = [layers.Flatten(), layers.Reshape((12, 3)), layers.Permute((1, 2))]
+    lose += [layers.MaxPooling1D(2), layers.GlobalMaxPooling1D(), layers.Lambda(lambda x: 2 * x)]
+    for layer in lose:
+        mask, said = through(layer)
+        assert mask is None, layer
+        assert len(said) == 1
+
+
+@claim(
+    "5.12",
+    "A custom layer loses the mask with a warning; with `supports_masking = True` it keeps it.",
+)
+def supports_masking_keeps_the_mask():
+    class Double(layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    plain, passing = Double(), Double()
+    passing.supports_masking = True
+    mask, said = through(plain)
+    assert (mask, len(said)) == (None, 1)
+    mask, said = through(passing)
+    assert np.array_equal(mask, MASK)
+    assert said == []
+
+
+class Reverse(layers.Layer):
+    supports_masking = True
+
+    def call(self, x):
+        return x[:, ::-1]
+
+
+@claim(
+    "5.13",
+    "`supports_masking = True` on a layer that reverses time hands on a wrong mask, unchecked.",
+)
+def supports_masking_is_not_checked():
+    mask, said = through(Reverse())
+    assert np.array_equal(mask, MASK)
+    assert not np.array_equal(mask, MASK[:, ::-1])
+    assert said == []
+
+
+@claim("5.14", "A layer's own `compute_mask` says which mask goes on.")
+def compute_mask_moves_the_mask():
+    class ReverseBoth(Reverse):
+        def compute_mask(self, x, mask=None):
+            return mask[:, ::-1]
+
+    mask, _ = through(ReverseBoth())
+    assert np.array_equal(mask, MASK[:, ::-1])
+
+
+@claim(
+    "5.15",
+    "With a mask the divisor of the loss is the same for any padding; without, all timesteps.",
+)
+def the_divisor_grows_with_the_padding_without_a_mask():
+    for extra in (0, 5):
+        x = np.pad(PADDED, ((0, 0), (0, extra), (0, 0)))
+        targets = np.zeros((*x.shape[:2], 1))
+        targets[0, 0] = 1.0  # one squared error of 1: the loss is 1 / divisor
+        for first, divisor in (([layers.Masking()], 23), ([], 3 * (12 + extra))):
+            last = layers.Dense(1, kernel_initializer="zeros")
+            model = keras.Sequential([keras.Input((None, 3)), *first, last])
+            model.compile(loss="mse", run_eagerly=True)
+            np.testing.assert_allclose(
+                1 / model.evaluate(x, targets, verbose=0), divisor, rtol=1e-5
+            )
+
+
+def loss_of(model, loss="mse", **options):
+    """The loss where each real timestep has a squared error of 1, each of padding one of 9."""
+    model.compile(loss=loss, run_eagerly=True)
+    targets = np.where(MASK, 1.0, 3.0)[..., None]
+    return model.evaluate(PADDED, targets, verbose=0, **options)
+
+
+@claim("5.16", "A mask leaves the padding out of the loss and divides it by the real timesteps.")
+def a_mask_divides_by_the_real_timesteps():
+    assert np.isclose(loss_of(predict_zero(layers.Masking())), 23 / 23)
+    assert np.isclose(loss_of(predict_zero()), (23 * 1 + 13 * 9) / 36)
+
+
+@claim(
+    "5.17",
+    "A `sample_weight` of 0 takes timesteps out of the loss' sum, and not out of its divisor.",
+)
+def zero_weights_divide_by_all_timesteps():
+    weights = MASK.astype("float32")
+    assert np.isclose(loss_of(predict_zero(), sample_weight=weights), 23 / 36)
+
+
+@claim("5.18", "`reduction='mean_with_sample_weight'` divides the loss by the sum of the weights.")
+def mean_with_sample_weight_divides_by_the_weights():
+    loss = keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")
+    weights = MASK.astype("float32")
+    assert np.isclose(loss_of(predict_zero(), loss, sample_weight=weights), 23 / 23)
+    weights[0] *= 3  # 21 + 16 for 23 real timesteps, each with an error of 1
+    assert np.isclose(loss_of(predict_zero(), loss, sample_weight=weights), 1)
+    loss = keras.losses.MeanSquaredError()
+    assert np.isclose(loss_of(predict_zero(), loss, sample_weight=weights), 37 / 36)
+
+
+@claim(
+    "5.19",
+    "`evaluate` divides each batch by its real timesteps and weights batches by their rows.",
+)
+def the_loss_depends_on_the_batch_size():
+    model = predict_zero(layers.Masking())
+    model.compile(loss="mse")
+    targets = np.zeros((3, 12, 1))
+    targets[0] = 1.0
+    for size, expected in ((3, 7 / 23), (2, 2 * (7 / 19) / 3), (1, 1 / 3)):
+        assert np.isclose(model.evaluate(PADDED, targets, batch_size=size, verbose=0), expected)
+
+
+HONOUR = ["accuracy", "mae"]
+COUNT = ["RootMeanSquaredError", "AUC", "Precision", "Recall"]
+
+
+def moved(names, listed="metrics", weight=None):
+    """Those that change when only the targets in the padding do."""
+    last = layers.Dense(1, activation="sigmoid")
+    model = with_weights(keras.Sequential([keras.Input((12, 3)), layers.Masking(), last]))
+    model.compile(loss="binary_crossentropy", run_eagerly=True, **{listed: names})
+    first, second = (
+        model.evaluate(
+            PADDED,
+            np.where(MASK, np.arange(12) % 2, fill)[..., None],
+            sample_weight=weight,
+            verbose=0,
+            return_dict=True,
+        )
+        for fill in (0, 1)
+    )
+    return [name for name in ("loss", *names) if abs(first[name] - second[name]) > 1e-3]
+
+
+@claim("5.20", "Loss, accuracy and mean absolute error honour the mask.")
+def means_honour_the_mask():
+    assert moved(HONOUR) == []
+
+
+@claim(
+    "5.21",
+    "RMSE, AUC, Precision and Recall count the padding, although the mask reaches the output.",
+)
+def these_metrics_count_the_padding():
+    assert moved(COUNT) == COUNT
+
+
+@claim("5.22", "In `weighted_metrics`, without a `sample_weight`, the same four count the padding.")
+def weighted_metrics_alone_count_the_padding():
+    assert moved(COUNT, "weighted_metrics") == COUNT
+
+
+@claim("5.23", "In `weighted_metrics`, with the mask as `sample_weight`, none counts the padding.")
+def weighted_metrics_with_weights_leave_the_padding_out():
+    assert moved(HONOUR + COUNT, "weighted_metrics", MASK) == []
+
+
+TOKENS = np.array([[7, 2, 6, 0], [4, 1, 0, 0]])
+
+
+@claim("5.24", "`Embedding(mask_zero=True)` masks exactly the zeros.")
+def mask_zero_masks_the_zeros():
+    mask = layers.Embedding(9, 4, mask_zero=True).compute_mask(TOKENS)
+    assert np.array_equal(mask, TOKENS != 0)
+
+
+@claim("5.25", "`Embedding` makes no mask unless `mask_zero=True`.")
+def no_mask_without_mask_zero():
+    embedding = layers.Embedding(9, 4)
+    assert embedding.compute_mask(TOKENS) is None
+    assert getattr(embedding(TOKENS), "_keras_mask", None) is None
+
+
+@claim(
+    "5.26",
+    "The vector of 0 is not zero, with `mask_zero=True` too: `Masking(0.0)` finds no padding.",
+)
+def the_vector_of_zero_is_not_zero():
+    keras.utils.set_random_seed(0)
+    vectors = layers.Embedding(9, 4, mask_zero=True)(TOKENS).numpy()
+    assert (vectors != 0).all()
+    assert layers.Masking(0.0).compute_mask(vectors).numpy().all()
+
+
+@claim("5.27", "With `mask_zero=True` a word with the number 0 is masked wherever it stands.")
+def a_word_with_number_zero_is_masked():
+    mask = layers.Embedding(9, 4, mask_zero=True).compute_mask(np.array([[0, 1, 0, 2]]))
+    assert mask.numpy().tolist() == [[False, True, False, True]]
+
+
+def both_directions(return_sequences=False):
+    layer = layers.Bidirectional(layers.LSTM(4, return_sequences=return_sequences, use_cudnn=False))
+    return with_weights(layer, (None, None, 3))
+
+
+def one_direction(weights):
+    lstm = layers.LSTM(4, use_cudnn=False)
+    lstm.build((None, None, 3))
+    lstm.set_weights(weights)
+    return lstm
+
+
+@claim(
+    "5.28",
+    "Without a mask, `Bidirectional` reads the padding: forward last, backward first ('post').",
+)
+def without_a_mask_both_halves_read_the_padding():
+    both = both_directions()
+    weights = both.get_weights()
+    output = both(PADDED).numpy()
+    forward, backward = one_direction(weights[:3]), one_direction(weights[3:])
+    np.testing.assert_allclose(output[:, :4], forward(PADDED), atol=1e-5)
+    np.testing.assert_allclose(output[:, 4:], backward(PADDED[:, ::-1]), atol=1e-5)
+    off = np.abs(output - np.concatenate([both(x) for x in ALONE])).max(axis=0)
+    assert off[:4].max() > 10 * off[4:].max() > 1e-3
+
+
+@claim(
+    "5.29",
+    "With the mask both halves of `Bidirectional`'s output are those of the sequence alone.",
+)
+def with_a_mask_both_halves_are_right():
+    both = both_directions()
+    alone = np.concatenate([both(x) for x in ALONE])
+    assert np.abs(both(PADDED, mask=MASK) - alone).max() < 1e-5
+
+
+@claim("5.30", "A masked `Bidirectional(return_sequences=True)` writes zeros into the padding.")
+def bidirectional_writes_zeros():
+    outputs = both_directions(return_sequences=True)(PADDED, mask=MASK).numpy()
+    assert (outputs[~MASK] == 0).all()
+    assert (outputs[MASK] != 0).all()
+
+
+@claim("5.31", "At the last real timestep the backward half has read this one timestep only.")
+def at_the_last_real_timestep_the_backward_half_has_read_one():
+    outputs = both_directions(return_sequences=True)(PADDED, mask=MASK).numpy()
+    both = both_directions()
+    alone = np.concatenate([both(x) for x in ALONE])
+    last = outputs[np.arange(3), np.array(LENGTHS) - 1]
+    only = np.concatenate([both(x[:, -1:]) for x in ALONE])
+    np.testing.assert_allclose(last[:, :4], alone[:, :4], atol=1e-5)
+    np.testing.assert_allclose(last[:, 4:], only[:, 4:], atol=1e-5)
+
+
+@claim("5.32", "Masked, `return_sequences=False` gives each half after all real timesteps.")
+def without_sequences_each_half_has_read_everything():
+    both = both_directions()
+    weights, output = both.get_weights(), both(PADDED, mask=MASK).numpy()
+    forward, backward = one_direction(weights[:3]), one_direction(weights[3:])
+    ends = [np.concatenate([forward(x), backward(x[:, ::-1])], axis=1) for x in ALONE]
+    np.testing.assert_allclose(output, np.concatenate(ends), atol=1e-5)
+
+
+@claim(
+    "5.33",
+    "`GlobalAveragePooling1D` takes the mean over the real timesteps with a mask, else over all.",
+)
+def average_pooling_uses_the_mask():
+    pooling = layers.GlobalAveragePooling1D()
+    real = np.stack([x[0].mean(axis=0) for x in ALONE])
+    np.testing.assert_allclose(pooling(PADDED, mask=MASK), real, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(pooling(PADDED), PADDED.mean(axis=1), rtol=1e-4, atol=1e-5)
+
+
+GRID = np.random.default_rng(0).normal(size=(3, 12, 3, 2)) * MASK[..., None, None]
+GRID = GRID.astype("float32")
+
+
+@claim("5.34", "`LSTM` refuses an input of four axes.")
+def lstm_refuses_four_axes():
+    with pytest.raises(ValueError, match="expected ndim=3, found ndim=4"):
+        layers.LSTM(4)(GRID)
+
+
+@claim(
+    "5.35",
+    "`ConvLSTM1D` takes (batch, timesteps, features, channels) and slides along the features.",
+)
+def convlstm1d_takes_four_axes():
+    conv = with_weights(layers.ConvLSTM1D(5, 2), (None, None, 3, 2))
+    assert tuple(conv(GRID).shape) == (3, 2, 5)
+    changed = GRID.copy()
+    changed[:, 0, 2] += 1  # the third feature, at the first timestep
+    cells = [keras.ops.convert_to_numpy(conv(x[:, :1])) for x in (GRID, changed)]
+    assert (np.abs(cells[0] - cells[1]).max(axis=(0, 2)) > 1e-6).tolist() == [False, True]
+
+
+@claim(
+    "5.36",
+    "`TimeDistributed(Flatten())` makes one row of each timestep, which an LSTM can read.",
+)
+def time_distributed_flattens_each_timestep():
+    flat = layers.TimeDistributed(layers.Flatten())(GRID)
+    assert np.array_equal(flat, GRID.reshape(3, 12, 6))
+    assert tuple(layers.LSTM(4)(flat).shape) == (3, 4)
+
+
+@claim("5.37", "`Masking` looks along the last axis only: of four axes it makes a mask of three.")
+def masking_of_four_axes_has_three():
+    mask = layers.Masking().compute_mask(GRID).numpy()
+    assert np.array_equal(mask, (GRID != 0).any(axis=-1))
+    assert mask.shape == (3, 12, 3)
+
+
+@claim(
+    "5.38",
+    "`Masking`, `TimeDistributed(Flatten())`, `LSTM` on four axes builds, and fails in `predict`.",
+)
+def masking_before_flatten_fails_late():
+    steps = [layers.Masking(), layers.TimeDistributed(layers.Flatten()), layers.LSTM(4)]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model = keras.Sequential([keras.Input((12, 3, 2)), *steps])
+    assert model.built
+    assert len(said) == 0
+    with pytest.raises(ValueError, match="LSTM"):
+        model.predict(GRID, verbose=0)
+
+
+@claim(
+    "5.39",
+    "`Masking` behind `TimeDistributed(Flatten())`, and `mask=` of (batch, timesteps) for "
+    "`ConvLSTM1D`, give what each sequence gets alone; `ConvLSTM1D` without a mask does not.",
+)
+def masks_of_four_axes():
+    flatten, lstm = layers.TimeDistributed(layers.Flatten()), layers.LSTM(4, use_cudnn=False)
+    reader = keras.Sequential([keras.Input((None, 3, 2)), flatten, layers.Masking(), lstm])
+    with_weights(reader)
+    conv = with_weights(layers.ConvLSTM1D(5, 2), (None, None, 3, 2))
+    grid, mask = GRID[::2, :7], MASK[::2, :7]  # 7 and 4 timesteps
+    right = []
+    for layer, options in ((reader, {}), (conv, {"mask": mask}), (conv, {})):
+        alone = np.concatenate([layer(grid[:1]), layer(grid[1:, :4])])
+        right.append(np.abs(layer(grid, **options) - alone).max() < 1e-4)
+    assert right == [True, True, False]
+
+
+@claim(
+    "5.40",
+    "Keras fills a `call` argument named `mask` with the mask that travels with the input.",
+)
+def call_gets_the_mask():
+    seen = []
+
+    class Look(layers.Layer):
+        supports_masking = True
+
+        def call(self, x, mask=None):
+            seen.append(mask)
+            return x
+
+    through(Look())
+    assert np.array_equal(seen[-1], MASK)
+    Look()(PADDED)
+    assert seen[-1] is None
+
+
+@claim("5.41", "`Dropout` changes nothing outside training, and moves no timestep in training.")
+def dropout_acts_in_training_only():
+    keras.utils.set_random_seed(0)
+    drop = layers.Dropout(0.5)
+    assert np.array_equal(drop(PADDED), PADDED)
+    dropped = drop(PADDED, training=True).numpy()
+    assert 0 < np.mean(dropped[MASK] == 0) < 1
+    np.testing.assert_allclose(dropped[dropped != 0], 2 * PADDED[dropped != 0])
+
+
+@claim("5.42", "The backward half of `Bidirectional` begins at the last timestep of the array.")
+def the_backward_half_begins_at_the_end():
+    both = both_directions()
+    backward = one_direction(both.get_weights()[3:])
+    np.testing.assert_allclose(both(PADDED)[:, 4:], backward(PADDED[:, ::-1]), atol=1e-5)
+
+
+# --- lesson 06 -------------------------------------------------------------------------------
+
+
+def clinic_model(*parts, batch_size=None):
+    """A model for 2 features, with random weights and biases, none of them zero."""
+    model = keras.Sequential([keras.Input((None, 2), batch_size=batch_size), *parts])
+    rng = np.random.default_rng(0)
+    model.set_weights([0.7 * rng.normal(size=w.shape) for w in model.get_weights()])
+    return model
+
+
+def clinic_padded(lengths=(6, 2, 1)):
+    """Inputs padded with zeros, their mask, and targets that are 9 where padded."""
+    rng = np.random.default_rng(1)
+    mask = np.arange(max(lengths)) < np.array(lengths)[:, None]
+    inputs = np.where(mask[..., None], rng.normal(size=(*mask.shape, 2)), 0)
+    targets = np.where(mask[..., None], rng.normal(size=(*mask.shape, 1)), 9)
+    return inputs, mask, targets
+
+
+@claim(
+    "6.1",
+    "A stateful layer keeps its state after `predict`, without a warning: the next `predict` "
+    "starts from it, and after `layer.reset_state()` it gives what a model of the same weights "
+    "that is not stateful gives.",
+)
+def predict_starts_from_the_state_of_the_predict_before():
+    model, alone = (
+        clinic_model(layers.LSTM(4, stateful=True), batch_size=3),
+        clinic_model(layers.LSTM(4)),
+    )
+    a, b = np.random.default_rng(1).normal(size=(2, 3, 2, 2))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.predict(a, verbose=0)
+        after_a = model.predict(b, verbose=0)
+    model.layers[0].reset_state()
+    assert not [w for w in caught if w.category is UserWarning]
+    assert np.abs(after_a - alone(np.concatenate([a, b], axis=1))).max() < 1e-4
+    assert np.abs(after_a - alone(b)).max() > 0.05
+    assert np.abs(model.predict(b, verbose=0) - alone(b)).max() < 1e-4
+
+
+@claim(
+    "6.2",
+    "`fit` does not reset a stateful model between epochs: with a learning rate of 0 the weights "
+    "stay and the loss of epoch 2 differs from that of epoch 1, unless it is reset in between.",
+)
+def fit_does_not_reset_between_epochs():
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(4, 2, 2)), rng.normal(size=(4, 1))
+    for resets in (False, True):
+        model = clinic_model(layers.LSTM(4, stateful=True), layers.Dense(1), batch_size=2)
+        before = model.get_weights()
+        model.compile(keras.optimizers.SGD(0.0), "mse")
+        reset = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda *_, lstm=model.layers[0]: lstm.reset_state()
+        )
+        options = {"callbacks": [reset] if resets else [], "shuffle": False, "verbose": 0}
+        losses = model.fit(x, y, batch_size=2, epochs=2, **options).history["loss"]
+        assert np.isclose(*losses, rtol=1e-3) == resets
+        assert all(map(np.array_equal, before, model.get_weights()))
+
+
+@claim(
+    "6.3",
+    "`fit` shuffles the rows of an array by default, for a stateful model too and without a "
+    "warning: the state is then not that at the end of the series; with `shuffle=False` it is.",
+)
+def fit_shuffles_the_rows_of_a_stateful_model():
+    series = np.random.default_rng(1).normal(size=(2, 18, 2))
+    rows = series.reshape(2, 6, 3, 2).swapaxes(0, 1).reshape(12, 3, 2)
+    for options in ({}, {"shuffle": False}):
+        keras.utils.set_random_seed(0)
+        model = clinic_model(layers.LSTM(4, stateful=True), layers.Dense(1), batch_size=2)
+        model.compile(keras.optimizers.SGD(0.0), "mse")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(rows, np.zeros((12, 1)), batch_size=2, verbose=0, **options)
+        off = np.abs(model.layers[0].states[0] - clinic_model(layers.LSTM(4))(series)).max()
+        assert not [w for w in caught if w.category is UserWarning]
+        assert off < 1e-4 if options else off > 0.05
+
+
+@claim(
+    "6.4",
+    "A stateful layer hands its state on by row: row b of a batch starts from the state of row b "
+    "of the batch before, whatever stood in it.",
+)
+def state_is_handed_on_by_row():
+    model, alone = (
+        clinic_model(layers.LSTM(4, stateful=True), batch_size=2),
+        clinic_model(layers.LSTM(4)),
+    )
+    first, second = np.random.default_rng(1).normal(size=(2, 2, 2, 2))
+    model(first)
+    found = model(second)
+    assert np.allclose(found, alone(np.concatenate([first, second], axis=1)), atol=1e-4)
+    swapped = alone(np.concatenate([first[::-1], second], axis=1))
+    assert np.abs(found - swapped).max(axis=1).min() > 0.02
+    assert np.abs(found - alone(second)).max(axis=1).min() > 0.02
+
+
+@claim(
+    "6.5",
+    "Validation in `fit` moves the state of a stateful model, starts from the state that training"
+    " left, and changes no weight.",
+)
+def validation_starts_from_the_state_of_training_and_moves_it():
+    rng = np.random.default_rng(1)
+    x, y, v, w = (rng.normal(size=(2, *rest)) for rest in [(3, 2), (1,)] * 2)
+    model, plain = (
+        clinic_model(layers.LSTM(4, stateful=True), layers.Dense(1), batch_size=2) for _ in range(2)
+    )
+    validated = {}
+    for one, options in ((model, {"validation_data": (v, w)}), (plain, {})):
+        one.compile(keras.optimizers.SGD(0.01), "mse")
+        history = one.fit(x, y, batch_size=2, shuffle=False, verbose=0, **options).history
+        validated = validated | history  # the second has no "val_loss"
+    left = plain.layers[0].states[0].numpy()
+    continued = np.mean((plain(v) - w) ** 2)  # it goes on from where training ended
+    assert all(map(np.allclose, model.get_weights(), plain.get_weights()))
+    assert np.abs(model.layers[0].states[0] - left).max() > 0.05
+    assert np.isclose(validated["val_loss"][0], continued, rtol=1e-3)
+
+
+@claim(
+    "6.6",
+    "A stateful model with batch size 4 returns 8 rows from `predict` for 5 rows, without a "
+    "warning: the last 4 are row 4 read from each of the 4 states. 6 rows are an error.",
+)
+def predict_returns_8_rows_for_5():
+    model, alone = (
+        clinic_model(layers.LSTM(4, stateful=True), batch_size=4),
+        clinic_model(layers.LSTM(4)),
+    )
+    x = np.random.default_rng(1).normal(size=(6, 2, 2))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = model.predict(x[:5], batch_size=4, verbose=0)
+    again = [np.concatenate([row, x[4]]) for row in x[:4]]
+    assert found.shape == (8, 4)
+    assert not [w for w in caught if w.category is UserWarning]
+    assert np.allclose(found, np.concatenate([alone(x[:4]), alone(np.stack(again))]), atol=1e-4)
+    assert np.abs(found[4] - alone(x[4:5])[0]).max() > 0.02
+    raised = False
+    try:
+        model.predict(x, batch_size=4, verbose=0)
+    except tf.errors.InvalidArgumentError:
+        raised = True
+    assert raised
+
+
+@claim(
+    "6.7",
+    "A stateful `Bidirectional` layer fed in windows gives the forward half of one long pass and "
+    "not the backward half: each half carries its own state from window to window.",
+)
+def bidirectional_in_windows_is_right_forwards_only():
+    lstm = layers.LSTM(4, return_sequences=True, stateful=True)
+    model = clinic_model(layers.Bidirectional(lstm), batch_size=2)
+    windows = np.random.default_rng(1).normal(size=(3, 2, 4, 2))
+    whole = np.array(model(np.concatenate(windows, axis=1)))
+    model.layers[0].reset_state()
+    parts = np.concatenate([model(window) for window in windows], axis=1)
+    off = np.abs(parts - whole).max(axis=(0, 1))
+    assert off[:4].max() < 1e-4
+    assert off[4:].min() > 0.05
+    model.layers[0].reset_state()
+    backward = model.layers[0].backward_layer
+    carried = [np.array(backward(window))[:, ::-1] for window in windows]
+    assert np.allclose(np.concatenate(carried, axis=1), parts[..., 4:], atol=1e-4)
+
+
+@claim(
+    "6.8",
+    "`pad_sequences` returns int32 by default, with fractions cut off and without a warning, and "
+    "pads before the first timestep.",
+)
+def pad_sequences_cuts_fractions_off():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        padded = keras.utils.pad_sequences([[0.5, 0.9], [1.7]])
+    assert not caught
+    assert padded.dtype == np.int32
+    assert padded.tolist() == [[0, 0], [0, 1]]
+    kept = keras.utils.pad_sequences([[0.5, 0.9], [1.7]], dtype="float32", padding="post")
+    assert np.allclose(kept, [[0.5, 0.9], [1.7, 0.0]])
+
+
+@claim(
+    "6.9",
+    "`Masking(value)` masks each timestep whose features all equal the value, wherever it stands,"
+    " and an LSTM skips it.",
+)
+def masking_hides_real_zeros():
+    x = np.random.default_rng(1).normal(size=(1, 7, 2))
+    for value in (0.0, -1000.0):
+        x[:, [1, 2, 6]], x[:, 3, 0] = value, value  # timestep 3 only in one feature
+        masking, lstm = layers.Masking(value), clinic_model(layers.LSTM(4))
+        assert np.array(masking.compute_mask(x)).tolist() == [
+            [True, False, False] + [True] * 3 + [False]
+        ]
+        masked = clinic_model(masking, layers.LSTM(4))(x)
+        assert np.allclose(masked, lstm(x[:, [0, 3, 4, 5]]), atol=1e-4)
+        assert not np.allclose(masked, lstm(x), atol=1e-3)
+
+
+@claim(
+    "6.10",
+    "Without a mask an LSTM reads padded zeros like any other input: its outputs are right at all"
+    " real timesteps, and in the last column only for a row without padding.",
+)
+def without_a_mask_padding_is_read():
+    inputs, mask, _ = clinic_padded()
+    model = clinic_model(layers.LSTM(4, return_sequences=True), layers.Dense(1))
+    found = np.array(model(inputs))
+    alone = [np.array(model(row[None, real]))[0] for row, real in zip(inputs, mask, strict=True)]
+    last = [np.allclose(row[-1], y[-1], atol=1e-3) for row, y in zip(found, alone, strict=True)]
+    assert last == [True, False, False]
+    assert np.allclose(found[mask], np.concatenate(alone), atol=1e-4)
+
+
+@claim(
+    "6.11",
+    "Without a mask, a `sample_weight` of 0 takes timesteps out of the sum of the loss but not "
+    "out of its divisor: `evaluate` returns the mean error of the others, times their share.",
+)
+def zero_weights_stay_in_the_divisor():
+    model = clinic_model(layers.LSTM(4, return_sequences=True), layers.Dense(1))
+    model.compile(loss="mse")
+    for lengths, share in (((6, 2, 1), 9 / 18), ((6, 1, 1), 8 / 18)):
+        inputs, mask, targets = clinic_padded(lengths)
+        errors = (model(inputs).numpy() - targets)[..., 0] ** 2
+        loss = model.evaluate(inputs, targets, sample_weight=mask.astype("float32"), verbose=0)
+        assert np.isclose(loss, errors[mask].mean() * share, rtol=1e-3)
+
+
+@claim(
+    "6.12",
+    "In Keras 3.15, with the mask of a `Masking` layer, the loss is the sum over the real "
+    "timesteps divided by their number.",
+)
+def a_mask_divides_the_loss_by_the_real_timesteps():
+    inputs, mask, targets = clinic_padded()
+    model = clinic_model(
+        layers.Masking(0.0), layers.LSTM(4, return_sequences=True), layers.Dense(1)
+    )
+    model.compile(loss="mse")
+    errors = (model(inputs).numpy() - targets)[..., 0] ** 2
+    assert np.isclose(model.evaluate(inputs, targets, verbose=0), errors[mask].mean(), rtol=1e-3)
+    assert errors.mean() > 2 * errors[mask].mean()
+
+
+@claim(
+    "6.13",
+    "`evaluate` returns the loss, then the metric, and `RootMeanSquaredError` counts timesteps "
+    "that the mask of a `Masking` layer hides, without a warning.",
+)
+def rmse_counts_padding():
+    inputs, mask, targets = clinic_padded()
+    model = clinic_model(
+        layers.Masking(0.0), layers.LSTM(4, return_sequences=True), layers.Dense(1)
+    )
+    model.compile(loss="mse", metrics=[keras.metrics.RootMeanSquaredError()])
+    errors = (model(inputs).numpy() - targets)[..., 0] ** 2
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        loss, rmse = model.evaluate(inputs, targets, verbose=0)
+    assert not [w for w in caught if w.category is UserWarning]
+    assert np.isclose(loss, errors[mask].mean(), rtol=1e-3)
+    assert np.isclose(rmse, np.sqrt(errors.mean()), rtol=1e-3)
+    assert rmse > 2 * np.sqrt(loss)
+
+
+@claim(
+    "6.14",
+    "`AUC`, `Precision` and `Recall` count timesteps that the mask of a `Masking` layer hides.",
+)
+def auc_precision_and_recall_count_padding():
+    mask = np.arange(8) < np.array([8, 1, 1])[:, None]
+    inputs = np.where(mask, np.random.default_rng(1).normal(scale=3, size=(3, 8)), 0)[..., None]
+    targets = np.where(mask, np.arange(8) % 2, 1)[..., None]
+    for metric in (keras.metrics.AUC, keras.metrics.Precision, keras.metrics.Recall):
+        dense = layers.Dense(1, "sigmoid", kernel_initializer="ones", bias_initializer="ones")
+        model = keras.Sequential([keras.Input((8, 1)), layers.Masking(0.0), dense])
+        model.compile(loss="binary_crossentropy", metrics=[metric()])
+        outputs = np.array(model(inputs))
+        every, real = metric(), metric()
+        every.update_state(targets, outputs)
+        real.update_state(targets[mask], outputs[mask])
+        found = model.evaluate(inputs, targets, verbose=0)[1]
+        assert np.isclose(found, every.result(), atol=1e-4)
+        assert not np.isclose(found, real.result(), atol=0.02)
+
+
+@claim(
+    "6.15",
+    "Under `weighted_metrics`, `RootMeanSquaredError` leaves out what has a `sample_weight` of 0;"
+    " without `sample_weight` it counts what the mask hides.",
+)
+def a_weighted_rmse_wants_sample_weight():
+    inputs, mask, targets = clinic_padded()
+    model = clinic_model(
+        layers.Masking(0.0), layers.LSTM(4, return_sequences=True), layers.Dense(1)
+    )
+    model.compile(loss="mse", weighted_metrics=[keras.metrics.RootMeanSquaredError()])
+    errors = (model(inputs).numpy() - targets)[..., 0] ** 2
+    _, weighted = model.evaluate(inputs, targets, sample_weight=mask, verbose=0)
+    _, plain = model.evaluate(inputs, targets, verbose=0)
+    assert np.isclose(weighted, np.sqrt(errors[mask].mean()), rtol=1e-3)
+    assert np.isclose(plain, np.sqrt(errors.mean()), rtol=1e-3)
+
+
+@claim(
+    "6.16",
+    'The loss "mse" compares outputs of shape (3, 1) with targets of shape (3, 6, 1) without a '
+    "warning: each output with all 6 targets of its row. With `return_sequences=True` the shapes "
+    "fit.",
+)
+def mse_broadcasts_the_outputs_of_a_last_step_model():
+    rng = np.random.default_rng(1)
+    inputs, targets = rng.normal(size=(3, 6, 2)), rng.normal(size=(3, 6, 1))
+    model = clinic_model(layers.LSTM(4), layers.Dense(1))
+    model.compile(loss="mse")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        loss = model.evaluate(inputs, targets, verbose=0)
+    outputs = model(inputs).numpy()
+    assert not [w for w in caught if w.category is UserWarning]
+    assert np.isclose(loss, np.mean((outputs[:, None] - targets) ** 2), rtol=1e-3)
+    assert not np.isclose(loss, np.mean((outputs - targets[:, -1]) ** 2), rtol=0.02)
+    every = clinic_model(layers.LSTM(4, return_sequences=True), layers.Dense(1))
+    assert every(inputs).shape == targets.shape
+
+
+@claim(
+    "6.17",
+    "`timeseries_dataset_from_array` pairs `targets[i]` with the window that starts at i; given "
+    "the series twice, the target of a window is its first value.",
+)
+def the_target_belongs_to_the_start_of_a_window():
+    series = np.arange(20.0)
+    for targets, expected in ((series, 0), (series + 100, 100)):
+        pairs = keras.utils.timeseries_dataset_from_array(series, targets, sequence_length=4)
+        for windows, found in pairs:
+            assert np.array_equal(found, windows[:, 0] + expected)
+
+
+@claim(
+    "6.18",
+    "`timeseries_dataset_from_array(series, series[steps:], sequence_length=steps)` gives every "
+    "window that has a value after it, with that value; with `series[:-steps]` as data the last "
+    "`steps - 1` of them are missing.",
+)
+def later_targets_give_the_next_value():
+    series, steps = np.arange(20.0), 4
+    for data, missing in ((series, 0), (series[:-steps], steps - 1)):
+        pairs = keras.utils.timeseries_dataset_from_array(
+            data, series[steps:], sequence_length=steps, batch_size=None
+        )
+        found = [(float(window[-1]), float(target)) for window, target in pairs]
+        assert all(target == last + 1 for last, target in found)
+        assert len(found) == len(series) - steps - missing
+        assert found[0] == (3.0, 4.0)
+
+
+@claim(
+    "6.19",
+    "In Keras 3 a model has neither `reset_states()` nor `reset_state()`; a recurrent layer has "
+    "`reset_state()`, which sets its states to zeros.",
+)
+def a_model_has_no_reset():
+    model = clinic_model(layers.LSTM(4, stateful=True), batch_size=2)
+    assert not hasattr(model, "reset_states")
+    assert not hasattr(model, "reset_state")
+    model(np.ones((2, 3, 2)))
+    assert all(np.any(state) for state in model.layers[0].states)
+    model.layers[0].reset_state()
+    assert not any(np.any(state) for state in model.layers[0].states)
+
+
+# --- lesson 07 -------------------------------------------------------------------------------
+
+
+@claim(
+    "7.1",
+    "With `stateful=True`, a call starts from the state that the call before left, and no "
+    "gradient flows from it back to the inputs of the call before.",
+)
+def stateful_carries_values_and_no_gradient():
+    keras.utils.set_random_seed(0)
+    layer = keras.layers.LSTM(3, stateful=True, use_cudnn=False)
+    layer.build((2, 4, 1))
+    plain = keras.layers.LSTM(3, use_cudnn=False)
+    plain.build((2, 8, 1))
+    plain.set_weights(layer.get_weights())
+    x = tf.constant(np.random.default_rng(0).normal(size=(2, 8, 1)), "float32")
+    first, second = x[:, :4], x[:, 4:]
+    with tf.GradientTape() as tape:
+        tape.watch([first, second])
+        layer(first)
+        last = layer(second)
+    before, within = tape.gradient(last, [first, second])
+    assert np.allclose(last, plain(x), atol=1e-6)
+    assert not np.allclose(last, plain(second), atol=1e-3)
+    assert before is None
+    assert np.abs(within).max() > 0
+
+
+@claim(
+    "7.2",
+    "`fit` shuffles the rows of arrays unless `shuffle=False`, and does so with a stateful model "
+    "without an error or a warning.",
+)
+def fit_shuffles_a_stateful_model_in_silence():
+    class Note(keras.layers.Layer):
+        def call(self, x):
+            tf.py_function(lambda rows: seen.append(rows.numpy().ravel().tolist()), [x], [])
+            return x
+
+    orders = {}
+    for options in ({}, {"shuffle": False}):
+        keras.utils.set_random_seed(0)
+        seen = []
+        inputs = keras.Input((1, 1), batch_size=2)
+        outputs = keras.layers.SimpleRNN(1, stateful=True)(Note()(inputs))
+        model = keras.Model(inputs, outputs)
+        model.compile("sgd", "mse", run_eagerly=True)
+        x = np.arange(12.0).reshape(12, 1, 1)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(x, np.zeros((12, 1)), batch_size=2, verbose=0, **options)
+        assert not caught
+        orders[len(options)] = [row for batch in seen[-6:] for row in batch]
+    assert orders[1] == list(range(12))
+    assert orders[0] != orders[1]
+    assert sorted(orders[0]) == orders[1]
+
+
+@claim(
+    "7.3",
+    "The state of a stateful layer stays as it is from one call of `fit` to the next, until "
+    "`reset_state()` of the layer sets it to zeros.",
+)
+def state_stays_between_two_fits():
+    keras.utils.set_random_seed(0)
+    layer = keras.layers.GRU(2, stateful=True, use_cudnn=False)
+    model = keras.Sequential([keras.Input((3, 1), batch_size=4), layer])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    x, y = np.ones((4, 3, 1), "float32"), np.zeros((4, 2), "float32")
+    model.fit(x, y, batch_size=4, shuffle=False, verbose=0)
+    left = layer.states[0].numpy()
+    model.fit(x, y, batch_size=4, shuffle=False, verbose=0)
+    again = layer.states[0].numpy()
+    layer.reset_state()
+    zeros = layer.states[0].numpy()
+    model.fit(x, y, batch_size=4, shuffle=False, verbose=0)
+    assert np.abs(left).max() > 0
+    assert not np.allclose(again, left)  # it went on from `left`
+    assert not zeros.any()
+    assert np.allclose(layer.states[0].numpy(), left, atol=1e-6)
+
+
+@claim(
+    "7.4",
+    "With `stateful=False`, which is the default, every row of a batch starts from zeros: its "
+    "output depends neither on the rows beside it nor on the calls before.",
+)
+def without_stateful_every_row_starts_from_zeros():
+    keras.utils.set_random_seed(0)
+    layer = keras.layers.LSTM(3, use_cudnn=False)
+    x = np.random.default_rng(0).normal(size=(5, 4, 2)).astype("float32")
+    together = np.array(layer(x))
+    assert layer.stateful is False
+    for row in (3, 0, 4):
+        zeros = [np.zeros((1, 3), "float32")] * 2
+        alone = np.array(layer(x[row : row + 1], initial_state=zeros))
+        assert np.allclose(together[row], alone[0], atol=1e-6)
+        assert np.allclose(together[row], layer(x[row : row + 1])[0], atol=1e-6)
+
+
+# --- claims and sentences --------------------------------------------------------------------
+
+ROOT = Path(__file__).parent.parent
+MARK = re.compile(r"<sup>([\d.]+)</sup>")
+
+
+@pytest.mark.parametrize("identifier", CLAIMS)
+def test_what_the_lessons_say_of_keras_holds(identifier):
+    CLAIMS[identifier].check()
+
+
+def lessons():
+    """Each lesson's name with its markdown cells."""
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "markdown":
+                yield path.stem, "".join(cell["source"])
+
+
+def questions():
+    """Each question: its lesson, its text, its choices and the answers to them."""
+    for path in sorted((ROOT / "helpers" / "questions").glob("*.toml")):
+        for question in tomllib.loads(path.read_text(encoding="utf-8")).values():
+            yield path.stem, question["text"], *zip(*question["choices"], strict=True)
+
+
+def texts():
+    """All that the lessons say in words, but for questions and choices: (lesson, text)."""
+    yield from lessons()
+    for name, _, _, answers in questions():
+        for answer in answers:
+            yield name, answer
+
+
+def without_code(text):
+    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+
+
+def test_every_mark_has_a_claim_and_every_claim_a_mark():
+    marks = {mark for _, text in texts() for mark in MARK.findall(without_code(text))}
+    assert marks == set(CLAIMS)
+
+
+def test_claims_are_numbered_by_lesson_without_a_gap():
+    numbers = [tuple(int(part) for part in identifier.split(".")) for identifier in CLAIMS]
+    counts = collections.Counter(lesson for lesson, _ in numbers)
+    assert numbers == [(lesson, n + 1) for lesson in sorted(counts) for n in range(counts[lesson])]
+
+
+def test_no_mark_stands_in_a_heading_a_question_a_choice_or_code():
+    for _, text in texts():
+        headings = re.findall(r"^#.*$", without_code(text), flags=re.MULTILINE)
+        code = re.findall(r"```.*?```|`[^`\n]*`", text, flags=re.DOTALL)
+        assert not MARK.search("\n".join(headings + code))
+    for _, text, choices, _ in questions():
+        assert not MARK.search("\n".join([text, *choices]))
+
+
+# A sentence speaks of Keras if it says "Keras" or "TensorFlow", or names in code font a layer of
+# Keras or one of these. The rule finds what is surely a statement; an author marks more by hand.
+METHODS = {"fit", "predict", "evaluate", "compile", "reset_state", "reset_states", "iterations"}
+ARGUMENTS = {
+    "go_backwards",
+    "initial_state",
+    "jit_compile",
+    "mask_value",
+    "mask_zero",
+    "return_sequences",
+    "return_state",
+    "sample_weight",
+    "shuffle",
+    "stateful",
+    "steps_per_epoch",
+    "supports_masking",
+    "use_cudnn",
+    "validation_data",
+    "validation_steps",
+}
+NAMES = METHODS | ARGUMENTS | {name for name in dir(keras.layers) if name[0].isupper()}
+# An instruction says what to do, not what Keras does. It begins with one of these words, after "so",
+# "or" and the like, or after a clause such as "With an array of data,".
+INSTRUCTIONS = {
+    "ask",
+    "build",
+    "call",
+    "change",
+    "choose",
+    "compare",
+    "compute",
+    "count",
+    "cut",
+    "do",
+    "fill",
+    "find",
+    "fit",
+    "give",
+    "keep",
+    "leave",
+    "look",
+    "make",
+    "measure",
+    "move",
+    "name",
+    "pad",
+    "pass",
+    "pick",
+    "predict",
+    "press",
+    "put",
+    "read",
+    "repair",
+    "reset",
+    "run",
+    "say",
+    "see",
+    "set",
+    "switch",
+    "take",
+    "think",
+    "tick",
+    "train",
+    "try",
+    "use",
+    "write",
+}
+CLAUSE = re.compile(r"(?:(?:And|Or|So|Then) |(?:At|For|If|In|When|With) [^,]*, )")
+HEARSAY = "People met", "Some say", "You may have read", "You will meet"
+AIM = "After this lesson you can"
+# Sentences that the rule finds and that say nothing of Keras, by how they begin, and why.
+MODEL = "describes a model of the lesson"
+TASK = "sets a task, or says what a picture shows"
+OURS = "about a function of the lesson or of helpers"
+HISTORY = "about versions that cannot run beside this one, with a link to what was said then"
+EXEMPT = {
+    "In Keras, four different things": "the subject: each of the four has its claims further down",
+    "Before it: you have built": "about the learner",
+    "`reset_states(model, rows=[1])` from": OURS,
+    "`model` is an `LSTM(8)`": MODEL,
+    "Two models will be trained:": MODEL,
+    "After timestep 99 there is almost": MODEL,
+    "The batch will be padded with `mask_value`": TASK,
+    "The trained layers now stand behind": MODEL,
+    "Next you train on the 270 utterances": MODEL,
+    "`predict(inputs, mask)` gives one number": OURS,
+    "In 2017, a model could be fed": HISTORY,
+    "So Keras could not know": HISTORY,
+    "The [plan](https://github.com/keras-team/keras/issues/7503)": HISTORY,
+    "It asked for a number of batches": HISTORY,
+    "Below: what Keras makes of three calls": TASK,
+    "Every model below starts with": MODEL,
+    "It puts layers between `Masking`": OURS,
+    "An LSTM after a `Conv1D`": MODEL,
+    "Now `x * 2` stands between": MODEL,
+    "Here are three ways to get it": TASK,
+    "Here `Masking` comes first": MODEL,
+    "A service holds a stateful model": MODEL,
+    "The model is trained with `fit` as": MODEL,
+    "A sequence of 12 timesteps is fed": MODEL,
+    "`layer` is the `Bidirectional` layer": MODEL,
+    "The batch is padded with 0, and": MODEL,
+    "So its timesteps get a `sample_weight`": MODEL,
+    "The model is compiled with": MODEL,
+    "Now the model has a `Masking` layer": MODEL,
+    "If Keras warned of a bug": TASK,
+    "`watch_fit` from `helpers`": OURS,
+    "For each of them an `LSTM` of 16 units": MODEL,
+}
+
+
+def sentences(text):
+    """Split markdown into sentences; table rows and list entries are apart."""
+    text = re.sub(r"</?(details|summary)>", "\n\n", without_code(text))
+    text = re.sub(r"^\|.*\n\|[-:| ]+$", "", text, flags=re.MULTILINE)  # the head of a table
+    for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*] |\d+\. |\|))", text):
+        words = re.sub(r"^\s*(?:[-*] |\d+\. )", "", block.strip())
+        if not words.startswith("#"):
+            # A full stop in code ends no sentence.
+            hidden = re.sub(r"`[^`]*`", lambda code: re.sub(r"[.?!]", "\0", code[0]), words)
+            ends = re.finditer(r"""[.?!]["”*_)]*(?:<sup>[\d.]+</sup>)*(?:\s+|$)|$""", hidden)
+            start = 0
+            for end in ends:
+                if words[start : end.end()].strip():
+                    yield words[start : end.end()].strip()
+                start = end.end()
+
+
+def speaks_of_keras(sentence):
+    """Return whether the rule above wants a mark for the sentence."""
+    bare = MARK.sub("", sentence).strip("*_ ")
+    if bare.endswith("?") or bare.startswith(('"', "…", AIM, *HEARSAY)):  # asked; said by others
+        return False
+    if re.split(r"\W", CLAUSE.sub("", bare, count=1).lower(), maxsplit=1)[0] in INSTRUCTIONS:
+        return False
+    code = " ".join(re.findall(r"`([^`]*)`", bare))
+    return bool(re.search(r"Keras|TensorFlow", bare) or NAMES & set(re.findall(r"\w+", code)))
+
+
+def test_every_sentence_about_keras_bears_a_mark():
+    found = {
+        sentence: lesson
+        for lesson, text in texts()
+        for sentence in sentences(text)
+        if speaks_of_keras(sentence) and not MARK.search(sentence)
+    }
+    exempt = {s: begin for s in found for begin in EXEMPT if s.startswith(begin)}
+    assert {s: lesson for s, lesson in found.items() if s not in exempt} == {}
+    assert set(EXEMPT) == set(exempt.values())  # an exemption that nothing needs is out of date
+
+
+def test_sentences_are_told_apart():
+    text = "# `fit`\n\nA `x.y`. B (c).<sup>1.1</sup> Is it?\n- D: 0.5\n```\nx. y\n```\n| a | b |"
+    found = list(sentences(text))
+    assert found == ["A `x.y`.", "B (c).<sup>1.1</sup>", "Is it?", "D: 0.5", "| a | b |"]
+
+
+def test_a_sentence_about_keras_is_known_by_the_names_in_it():
+    speak = ["Keras says so.", "`fit(x, y)` runs.", "**An `LSTM` reads.**", "It has `stateful`."]
+    others = [
+        "Does `fit`?",
+        "Run `fit`.",
+        "With `fit`, give `y`.",
+        '*"Keras splits."*',
+        "It is.",
+        "`split_windows` cuts.",
+        "Some say Keras is.",
+    ]
+    assert [s for s in speak + others if speaks_of_keras(s)] == speak

@@ -53,8 +53,8 @@ def plot_layers(rows, *, timesteps=None, n_rows=None, ax=None):
     text = {"va": "center", "fontsize": _FONT - 1, "gid": _DRAWN}
     for i, (name, note, cells) in enumerate(rows):
         codes[i * batch : i * batch + len(cells), : cells.shape[1]] = cells
-        ax.text(-0.5, i * height + 0.5, name, weight="bold", **text)
-        ax.text(timesteps - 0.5, i * height + 0.5, note, ha="right", **text)
+        ax.text(-0.5, i * height + 0.8, name, weight="bold", **text)
+        ax.text(timesteps - 0.5, i * height + 0.8, note, ha="right", **text)
     for code, style in enumerate((PADDED, REAL, UNMASKED)):
         lane, start, length = _runs(codes == code)
         _add_rectangles(ax, start - 0.5, lanes[lane], length, 0.9, style)

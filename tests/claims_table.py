@@ -34,9 +34,11 @@ def main():
     for name, steps in environments().items():
         print(f"Making the environment of the {name} versions …", file=sys.stderr, flush=True)
         try:
-            columns[name] = run_claims(make_environment(PLACE / name, steps))
+            python = make_environment(PLACE / name, steps)
         except (OSError, subprocess.SubprocessError) as problem:
             columns[name] = {"problem": first_words(problem)}
+        else:
+            columns[name] = run_claims(python)
     print(table(columns))
     return set(columns["installed"].get("verdicts", {"": ""}).values()) <= {"holds"}
 
@@ -75,10 +77,13 @@ def run_claims(python):
         report = Path(folder) / "report.jsonl"
         command = [python, __file__, "--into", report]
         options = {"env": os.environ | QUIET, "capture_output": True, "text": True}
-        ended = subprocess.run(command, check=False, timeout=20 * MINUTE, **options)
+        try:
+            said = subprocess.run(command, check=False, timeout=20 * MINUTE, **options).stderr
+        except (OSError, subprocess.SubprocessError) as problem:
+            said = str(problem)
         lines = report.read_text(encoding="utf-8").splitlines() if report.exists() else []
     if not lines:
-        return {"problem": first_words(ended.stderr)}
+        return {"problem": first_words(said)}
     entries = [json.loads(line) for line in lines]
     found = {"versions": entries[0], "verdicts": {}, "reasons": {}}
     for entry in entries[1:]:

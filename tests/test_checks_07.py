@@ -1,5 +1,7 @@
 """The checks of lesson 07 accept what is right, and give a hint where it is not."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -16,10 +18,9 @@ def said(capsys, check, answer):
     [
         lambda series: np.sqrt(np.mean((series[1:] - series[:-1]) ** 2)),
         lambda series: np.linalg.norm(np.diff(series)) / np.sqrt(len(series) - 1),
-        lambda series: float(sum((b - a) ** 2 for a, b in zip(series, series[1:], strict=False))
-                             / (len(series) - 1)) ** 0.5,
+        lambda series: (sum((b - a) ** 2 for a, b in pairwise(series)) / (len(series) - 1)) ** 0.5,
     ],
-)  # fmt: skip
+)
 def test_every_way_to_measure_copying_is_right(solution, capsys):
     assert said(capsys, checks.check_07_copying, solution) == (True, "Right.")
 

@@ -2297,8 +2297,8 @@ ARGUMENTS = {
     "validation_steps",
 }
 NAMES = METHODS | ARGUMENTS | {name for name in dir(keras.layers) if name[0].isupper()}
-# An instruction says what to do, not what Keras does. It begins with one of these words, after "so",
-# "or" and the like, or after a clause such as "With an array of data,".
+# An instruction says what to do, not what Keras does. It begins with one of these words, perhaps
+# after "so", "or" and the like, or after a clause such as "With an array of data,".
 INSTRUCTIONS = {
     "ask",
     "build",

@@ -9,7 +9,7 @@ import numpy as np
 from helpers import plots
 from helpers.explorers.base import LABEL, Explorer, carry_style, carry_word, labelled_slider
 from helpers.validation import check_array, check_whole_number
-from helpers.windows import join_windows, split_windows
+from helpers.windows import Windows, join_windows, split_windows
 
 
 def explore_training(series, times, *, n_train, steps=1, epochs=60, units=16, error="error"):
@@ -53,7 +53,7 @@ class _TrainingExplorer(Explorer):
         self._most = min(60, self._n_train - 1)
         steps = check_whole_number("steps", steps, maximum=self._most)
         self._axes = plots.new_axes(2, height=5.6, ratios=(1, 1))
-        self._stop, self._thread = threading.Event(), None
+        self._stop, self._thread, self._model = threading.Event(), None, None
         self._drawing = threading.Lock()
         self._forecasts, self.errors = {}, {}
         self._button = widgets.Button(description="Train", icon="play")
@@ -112,10 +112,9 @@ class _TrainingExplorer(Explorer):
         self._status.value = f'<span role="status">{escape(words)}</span>'
 
     def _run(self, steps, carry):
-        """Train, then predict the whole series; a stopped run leaves no result."""
+        """Train from the first weights, then predict all; a stopped run leaves no result."""
         import keras
 
-        from helpers.models import build_rnn
         from helpers.training import predict_windows, train_windows
 
         def follow(epoch, _logs):
@@ -123,13 +122,11 @@ class _TrainingExplorer(Explorer):
             self._status.value = f"{epoch + 1} of {self._epochs}"
             model.stop_training = self._stop.is_set()
 
+        model = self._fresh_model()
         inputs, targets = self._series[:-1], self._series[1:]
         train, labels = (
-            split_windows([part[: self._n_train - 1]], steps) for part in (inputs, targets)
+            self._windows(part[: self._n_train - 1], steps) for part in (inputs, targets)
         )
-        keras.utils.set_random_seed(0)
-        model = build_rnn(self._units, features=1)
-        model.compile(keras.optimizers.Adam(3e-3), "mse")
         train_windows(
             model,
             train.inputs,
@@ -147,6 +144,32 @@ class _TrainingExplorer(Explorer):
         test = slice(self._n_train - 1, None)
         self._forecasts[steps, carry] = forecast[test, 0]
         self.errors[steps, carry] = float(np.mean((forecast[test] - targets[test]) ** 2))
+
+    def _fresh_model(self):
+        """Return the model as it was built: made once, its programs are compiled once."""
+        import keras
+
+        from helpers.models import build_rnn
+
+        if self._model is None:
+            keras.utils.set_random_seed(0)
+            self._model = build_rnn(self._units, features=1)
+            self._model.compile(keras.optimizers.Adam(3e-3), "mse")
+            self._model.optimizer.build(self._model.trainable_variables)
+            variables = [*self._model.variables, *self._model.optimizer.variables]
+            self._first_values = [(variable, variable.numpy()) for variable in variables]
+        for variable, value in self._first_values:
+            variable.assign(value)
+        return self._model
+
+    def _windows(self, values, steps):
+        """Return windows in one shape for all `steps`, so that one program trains them all."""
+        windows = split_windows([values], steps)
+        missing = len(values) - len(windows.mask), self._most - steps
+        return Windows(
+            np.pad(windows.inputs, [(0, missing[0]), (0, 0), (0, missing[1]), (0, 0)]),
+            np.pad(windows.mask, [(0, missing[0]), (0, 0), (0, missing[1])]),
+        )
 
     def _describe(self, steps, carry):
         """Draw every forecast there is for these steps, and every error found so far."""

@@ -143,6 +143,7 @@ def measure_scenario(
     units=16,
     effort=1,
     mebibytes=None,
+    model=None,
     progress=lambda done, of: None,
 ):
     """Train an `LSTM` on windows of a task, and test it.
@@ -164,6 +165,9 @@ def measure_scenario(
         How many times as long to train.
     mebibytes : float, optional
         The memory, where it is known already: carrying does not change it.
+    model : keras.Sequential, optional
+        As `scenario_model` made it for the same task, steps, units and effort: it spares the
+        seconds of preparing another. Its weights are replaced.
     progress : callable
         Called after each epoch with the epochs done and those to do. Where it returns True,
         training stops and nothing is returned.
@@ -182,21 +186,15 @@ def measure_scenario(
     from helpers.training import epoch_mebibytes, train_windows
 
     seeds, carry = check_list("seeds", seeds, "whole numbers"), check_flag("carry", carry)
-    inputs, targets = (split_windows(part, steps) for part in _pairs(task.train, task.target))
-    epochs = max(EPOCHS, -(-UPDATES // len(inputs.inputs)))
-    epochs *= check_whole_number("effort", effort)
-    model = build_rnn(units, features=inputs.inputs.shape[-1])
-    # A rate that falls to zero ends in one place; a constant one keeps jumping about it.
-    rate = keras.optimizers.schedules.CosineDecay(0.01, epochs * len(inputs.inputs))
-    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), "mse")
-    model.optimizer.build(model.trainable_variables)
-    start = [variable.numpy() for variable in model.optimizer.variables]
+    inputs, targets, epochs = _training_part(task, steps, effort)
+    if model is None:
+        model = scenario_model(task, steps, units=units, effort=effort)
     if mebibytes is None:
         mebibytes = epoch_mebibytes(model, inputs.inputs, targets.inputs, mask=inputs.mask)
     clock, errors = _Clock(progress, epochs * len(seeds)), []
     for seed in seeds:
-        for variable, value in zip(model.optimizer.variables, start, strict=True):
-            variable.assign(value)
+        for variable in model.optimizer.variables:
+            variable.assign(np.zeros(variable.shape, variable.dtype))
         keras.utils.set_random_seed(seed)
         model.set_weights(build_rnn(units, features=inputs.inputs.shape[-1]).get_weights())
         follow = keras.callbacks.LambdaCallback(
@@ -214,15 +212,24 @@ def measure_scenario(
         if clock.stopped:
             return None
         errors.append(_test(model, task, steps, carry))
-    return Scenario(
-        steps,
-        carry,
-        np.array(errors),
-        float(np.median(clock.durations)),
-        float(mebibytes),
-        epochs,
-        model.get_weights(),
-    )
+    seconds = float(np.median(clock.durations))
+    weights = model.get_weights()
+    return Scenario(steps, carry, np.array(errors), seconds, float(mebibytes), epochs, weights)
+
+
+def scenario_model(task, steps, *, units=16, effort=1):
+    """Return the compiled model of `measure_scenario`; its parameters are explained there."""
+    import keras
+
+    from helpers.models import build_rnn
+
+    inputs, _, epochs = _training_part(task, steps, effort)
+    model = build_rnn(units, features=inputs.inputs.shape[-1])
+    # A rate that falls to zero ends in one place; a constant one keeps jumping about it.
+    rate = keras.optimizers.schedules.CosineDecay(0.01, epochs * len(inputs.inputs))
+    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), "mse")
+    model.optimizer.build(model.trainable_variables)
+    return model
 
 
 def longest_steps(task):
@@ -344,6 +351,13 @@ def _statistics(train, target):
             f"{known[0, target]:g} in all of the training part. Choose another column."
         )
     return mean, np.where(constant, 1.0, std)
+
+
+def _training_part(task, steps, effort):
+    """Return the windows of inputs and targets, and for how many epochs to train on them."""
+    inputs, targets = (split_windows(part, steps) for part in _pairs(task.train, task.target))
+    epochs = max(EPOCHS, -(-UPDATES // len(inputs.inputs)))
+    return inputs, targets, epochs * check_whole_number("effort", effort)
 
 
 def _pairs(rows, target):

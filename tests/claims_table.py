@@ -147,7 +147,7 @@ def table(columns):
     for name, column in columns.items():
         versions = column.get("versions", {})
         told = ", ".join(f"{package} {number}" for package, number in versions.items())
-        lines.append(f"{name:12} {told or 'no environment: ' + column['problem']}")
+        lines.append(f"{name:12} {told or 'not run: ' + column['problem']}")
     head = "".join(f"{name:13}" for name in columns)
     lines += ["", f"claim  {head}statement"]
     indent = " " * (7 + len(head))

@@ -3,41 +3,17 @@
 The screenshots are kept in build/screenshots.
 """
 
-import json
 import os
-import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 
+from tests.lab import CHROMIUM, open_notebook, run_all, running_chromium, running_lab
+
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 SCREENSHOTS = ROOT / "build" / "screenshots"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-# Windowed rendering would leave out the cells that are not in view.
-SETTINGS = {
-    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
-    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-}
-
-CONNECTED = """() => {
-    const kernel = window.jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel;
-    return kernel?.connectionStatus === "connected" && kernel?.status === "idle";
-}"""
 
 pytestmark = [
     pytest.mark.browser,
@@ -49,56 +25,16 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Start JupyterLab on copies of the lessons; give its address with the token."""
-    folder = tmp_path_factory.mktemp("lab")
-    for lesson in LESSONS:
-        shutil.copy(ROOT / "notebooks" / lesson, folder)
-    for plugin, settings in SETTINGS.items():
-        file = folder / "settings" / f"{plugin}.jupyterlab-settings"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(settings))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1"]
-    command += [f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=lessons"]
-    command += [
-        "--LabApp.expose_app_in_browser=True",
-        f"--LabApp.user_settings_dir={folder}/settings",
-    ]
-    command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    log = (folder / "lab.log").open("w")
-    server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/api/status?token=lessons", server, folder / "lab.log")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-        log.close()
-
-
-def _wait_for(address, server, log, seconds=90):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        assert server.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.3)
-    pytest.fail(f"JupyterLab did not answer within {seconds} s:\n{log.read_text()}")
+    notebooks = [ROOT / "notebooks" / lesson for lesson in LESSONS]
+    with running_lab(notebooks, tmp_path_factory.mktemp("lab")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
     assert CHROMIUM, "REQUIRE_BROWSER is set, and Chromium is not installed"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with running_chromium() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -116,10 +52,10 @@ def page(browser):
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_lesson_runs_and_moves(lab, page, lesson):
     name = Path(lesson).stem
-    _open(page, lab, lesson)
+    open_notebook(page, lab, lesson)
     page.locator(".jp-OutputArea-output img").first.wait_for()  # a picture before it is run
     assert "not found" not in page.locator(".jp-Notebook").inner_text().lower()
-    _run_all(page)
+    run_all(page)
     _assert_no_errors(page)
     sliders = page.locator(".jp-Notebook .noUi-handle")
     assert sliders.count() > 0
@@ -133,28 +69,6 @@ def test_lesson_runs_and_moves(lab, page, lesson):
     _assert_no_errors(page)
     assert page.problems == []
     _keep_screenshots(page, name)
-
-
-def _open(page, lab, lesson):
-    page.goto(f"{lab}/doc/tree/{lesson}?reset&token=lessons")
-    page.wait_for_selector(".jp-Notebook .jp-Cell")
-    page.wait_for_function("window.jupyterapp !== undefined")
-    page.wait_for_function(CONNECTED)
-    page.wait_for_timeout(1000)  # `?reset` may start a second connection
-    page.wait_for_function(CONNECTED)
-
-
-def _run_all(page, seconds=240):
-    for command in ("notebook:clear-all-cell-outputs", "notebook:run-all-cells"):
-        # Not awaited: the promise may outlive the run.
-        page.evaluate("command => void window.jupyterapp.commands.execute(command)", command)
-    page.wait_for_function(
-        "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
-        ".every(prompt => /[0-9]/.test(prompt.textContent))",
-        timeout=1000 * seconds,
-    )
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
-    page.wait_for_timeout(500)  # the last widgets draw
 
 
 def _assert_no_errors(page):

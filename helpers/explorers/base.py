@@ -102,8 +102,8 @@ class _Canvas:
         for artist in sorted(moving, key=lambda artist: artist.zorder):
             artist.axes.draw_artist(artist)
         file = io.BytesIO()
-        pixels = np.asarray(self._canvas.buffer_rgba())[..., :3]
-        Image.fromarray(np.ascontiguousarray(pixels)).save(file, "png", compress_level=1)
+        pixels = Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert("RGB")
+        pixels.save(file, "png", compress_level=1)
         return file.getvalue()
 
     def _draw_background(self, moving):

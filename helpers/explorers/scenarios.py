@@ -17,6 +17,7 @@ from helpers.scenarios import (
     longest_steps,
     measure_scenario,
     root_mean_error,
+    scenario_model,
 )
 from helpers.validation import check_list, check_steps, check_whole_number
 
@@ -153,7 +154,10 @@ class _Scenarios(Explorer):
         words = "Done."
         try:
             for i, (steps, carry) in enumerate(scenarios):
-                self._measure(steps, carry, i / len(scenarios), 1 / len(scenarios))
+                if carry:  # the first of two that share a model
+                    self._say(f"steps = {steps}: preparing …")
+                    model = scenario_model(self.task, steps, units=self._units, effort=self._effort)
+                self._measure(model, steps, carry, i / len(scenarios), 1 / len(scenarios))
                 if self._stop.is_set():
                     words = "Stopped."
                     break
@@ -163,9 +167,8 @@ class _Scenarios(Explorer):
         self._say(words)
         self._train.disabled, self._halt.disabled = False, True
 
-    def _measure(self, steps, carry, start, share):
+    def _measure(self, model, steps, carry, start, share):
         name = f"steps = {steps}, state {carry_word(carry)}"
-        self._say(f"{name}: preparing …")
         last = time.monotonic()
 
         def follow(done, of):
@@ -185,6 +188,7 @@ class _Scenarios(Explorer):
             units=self._units,
             effort=self._effort,
             mebibytes=next((s.mebibytes for s in (known, other) if s is not None), None),
+            model=model,
             progress=follow,
         )
         if found is not None:

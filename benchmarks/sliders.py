@@ -1,0 +1,134 @@
+"""From a key press to new pixels: each explorer in JupyterLab, and its twin under `interact`."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import nbformat
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+EXPLORERS = (
+    "windows",
+    "padding",
+    "state",
+    "reach",
+    "masks",
+    "cost",
+    "epochs",
+    "targets",
+    "layers",
+    "batches",
+    "autocorrelation",
+)
+PRESSES = 24
+# The time at which a key goes down, and that of the first frame that has the new picture.
+WATCH = """() => {
+    const isPicture = node => node.nodeName === "IMG";
+    window.latencies = [];
+    let pressed = null;
+    document.addEventListener("keydown", () => { pressed = performance.now(); }, true);
+    new MutationObserver(async changes => {
+        const found = changes.flatMap(change => change.type === "attributes"
+            ? [change.target] : [...change.addedNodes].flatMap(node => node.querySelectorAll
+                ? [node, ...node.querySelectorAll("img")] : []));
+        const picture = found.filter(isPicture).pop();
+        if (!picture || pressed === null) return;
+        const since = pressed;
+        pressed = null;
+        await picture.decode().catch(() => null);
+        requestAnimationFrame(
+            () => window.latencies.push(performance.now() - since));
+    }).observe(document.body,
+        {subtree: true, childList: true, attributes: true, attributeFilter: ["src"]});
+}"""
+
+
+def make(name):
+    """Return an explorer: what a notebook cell of the benchmark shows."""
+    from helpers import data, explorers
+    from helpers.costs import Cost
+    from helpers.models import build_rnn
+
+    batch, ragged = data.fixed_length_batch(), data.ragged_batch()
+    years, sunspots = data.load_sunspots()
+    rnn = build_rnn(32, features=batch[0].shape[-1])
+    costs = [Cost(steps, 1 / steps, float(steps)) for steps in range(1, 40)]
+    makers = {
+        "windows": lambda: explorers.explore_windows(ragged, steps=2),
+        "padding": lambda: explorers.explore_padding(np.arange(7, 30)),
+        "state": lambda: explorers.explore_state(rnn, batch, steps=1),
+        "reach": lambda: explorers.explore_reach(rnn, batch, steps=1),
+        "masks": lambda: explorers.explore_masks(build_rnn(32, features=3), ragged),
+        "cost": lambda: explorers.explore_cost(costs),
+        "epochs": lambda: explorers.explore_epochs(10, batch_size=4, steps_per_epoch=2, epochs=4),
+        "targets": lambda: explorers.explore_targets(20, steps=5, stride=1, horizon=1),
+        "layers": lambda: explorers.explore_layers(ragged, first="Dense", second="Conv1D"),
+        "batches": lambda: explorers.explore_batches(),
+        "autocorrelation": lambda: explorers.explore_autocorrelation([sunspots[:, None]]),
+    }
+    return makers[name]()
+
+
+def interact_with(name):
+    """Show the same figure the usual way: drawn anew for each change."""
+    import ipywidgets as widgets
+    from IPython.display import display
+
+    explorer = make(name)
+    figure, draw = explorer._canvas.figure, explorer._draw
+    figure.set_layout_engine("constrained")
+
+    def show(**values):
+        for ax in figure.axes:
+            ax.clear()
+        print(draw(**values))
+        display(figure)
+
+    widgets.interact(show, **explorer.controls)
+
+
+def compare_latencies():
+    """Return a row for each explorer: (median, 95th percentile) of s, ours and interact's."""
+    from tests.lab import open_notebook, run_all, running_chromium, running_lab
+
+    os.environ["PYTHONPATH"] = str(ROOT)  # for the kernel
+    with tempfile.TemporaryDirectory() as folder, running_chromium() as chromium:
+        _write_notebook(Path(folder) / "sliders.ipynb")
+        with running_lab([], Path(folder)) as lab:
+            page = chromium.new_page(viewport={"width": 1280, "height": 900})
+            page.set_default_timeout(60_000)
+            open_notebook(page, lab, "sliders.ipynb")
+            run_all(page)
+            page.evaluate(WATCH)
+            cells = page.locator(".jp-CodeCell")
+            both = [
+                [_latencies(page, cells.nth(2 * i + j)) for j in (1, 2)]
+                for i in range(len(EXPLORERS))
+            ]
+    return [(name, *pair) for name, pair in zip(EXPLORERS, both, strict=True)]
+
+
+def _write_notebook(path):
+    cells = ["from benchmarks.sliders import interact_with, make"]
+    for name in EXPLORERS:
+        cells += [f"make({name!r})", f"interact_with({name!r})"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, path)
+
+
+def _latencies(page, cell):
+    """Press keys, there and back again, each after the last has been answered."""
+    slider = cell.locator(".noUi-handle").first
+    slider.scroll_into_view_if_needed()
+    slider.focus()
+    page.keyboard.press("Home")
+    page.wait_for_timeout(1000)
+    page.evaluate("window.latencies = []")
+    for press in range(PRESSES):
+        page.keyboard.press("ArrowRight" if press // 3 % 2 == 0 else "ArrowLeft")
+        page.wait_for_function(f"window.latencies.length > {press}", timeout=5_000)
+        page.wait_for_timeout(100)
+    found = np.array(page.evaluate("window.latencies")) / 1000
+    return float(np.median(found)), float(np.percentile(found, 95))

@@ -38,6 +38,7 @@ def explore_masks(model, sequences, *, timesteps=None):
         padded = pad_batch(sequences, timesteps=length, padding=padding)
         states = trace_states(model, padded.inputs, mask=padded.mask if mask else None)[sequence]
         plots.plot_states(states, mask=padded.mask[sequence], ax=ax)
+        ax.set_xlim(-0.5, most - 0.5)  # the same for every length
         off = np.abs(states[-1] - alone[sequence]).max()
         return (
             f"Sequence {sequence} has {len(sequences[sequence])} timesteps, padded "

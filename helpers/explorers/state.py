@@ -1,5 +1,7 @@
 """How far state and gradient reach when windows carry or reset."""
 
+from functools import cache
+
 import ipywidgets as widgets
 import numpy as np
 
@@ -89,9 +91,16 @@ def explore_reach(model, sequences, *, steps=5, carry=True):
     longest, carry = longest_of(check_sequences(sequences)), check_flag("carry", carry)
     (ax,) = plots.new_axes(height=3.8)
 
+    @cache
+    def remembered(steps, carry):
+        return state_reach(model, sequences, steps=steps, carry=carry)
+
+    @cache
+    def learned(steps):
+        return gradient_reach(model, sequences, steps=steps)
+
     def draw(steps, carry):
-        state = state_reach(model, sequences, steps=steps, carry=carry)
-        gradient = gradient_reach(model, sequences, steps=steps)
+        state, gradient = remembered(steps, carry), learned(steps)
         plots.plot_reach(state, gradient, steps=steps, ax=ax)
         return (
             f"steps = {steps}, state {carry_word(carry)}: the last state still "

@@ -7,7 +7,9 @@ import platform
 from pathlib import Path
 
 import helpers  # noqa: F401  silences TensorFlow's start-up
-from benchmarks import arrays, training
+from benchmarks import arrays, ragged, sliders, start, training
+from helpers import plots
+from tests.lab import CHROMIUM
 
 README = Path(__file__).parent / "README.md"
 PACKAGES = ("tensorflow", "keras", "numpy", "torch")
@@ -18,9 +20,12 @@ def main():
     lines = ["# What is how fast", "", *_about(), ""]
     for title, section in (
         ("A training epoch", _epochs),
+        ("Sequences of unequal length", _ragged),
         ("Thirty epochs from a cold start", _cold_starts),
         ("Windows of long series", _arrays),
         ("Cost of a timestep", _per_timestep),
+        ("From a key press to new pixels", _sliders),
+        ("From Run all to the first explorer", _starts),
     ):
         print(title, "…", flush=True)
         lines += [f"## {title}", "", *section(), ""]
@@ -87,14 +92,78 @@ def _arrays():
     ]
 
 
-def _per_timestep():
-    lines = ["| timesteps | `train_windows`, windows of 100, µs | `trace_states`, µs |"]
-    lines += ["| --- | --- | --- |"]
-    for timesteps in (1_000, 10_000, 100_000, 1_000_000):
-        epoch = training.epoch_seconds_per_timestep(timesteps)
-        trace = training.trace_seconds_per_timestep(timesteps)
-        lines.append(f"| {timesteps} | {1e6 * epoch:.1f} | {1e6 * trace:.1f} |")
+def _ragged():
+    lines = [
+        f"{ragged.BATCH} sequences of {ragged.LENGTHS.min()} to {ragged.LENGTHS.max()} timesteps, "
+        "one full-length pass an epoch; median of 7, in ms. PyTorch runs packed sequences.",
+        "",
+        "| cell | `train_windows` | PyTorch | PyTorch ÷ ours |",
+        "| --- | --- | --- | --- |",
+    ]
+    for cell in ("lstm", "gru"):
+        ours, torch = ragged.compare_ragged(cell)
+        ratio = "" if torch is None else f"{torch / ours:.1f}"
+        lines.append(f"| {cell} | {1e3 * ours:.1f} | {_ms(torch)} | {ratio} |")
     return lines
+
+
+def _per_timestep():
+    lengths = (1_000, 10_000, 100_000, 1_000_000)
+    epoch = [1e6 * training.epoch_seconds_per_timestep(n) for n in lengths]
+    trace = [1e6 * training.trace_seconds_per_timestep(n) for n in lengths]
+    ax = plots.plot_lines(
+        {
+            "a training epoch": (lengths, epoch, plots.CARRIED | {"marker": "o"}),
+            "trace_states": (lengths, trace, plots.RESET | {"marker": "s"}),
+        },
+        xlabel="timesteps of the series",
+        ylabel="time (µs a timestep)",
+    )
+    ax.set(xscale="log", ylim=(0, 1.2 * max(epoch + trace)))
+    ax.figure.savefig(README.with_name("timestep.png"))
+    lines = [
+        "One series in windows of 100, on a log scale of its length.",
+        "",
+        "![Time of a timestep against the length of the series: two lines](timestep.png)",
+        "",
+        "| timesteps | `train_windows`, µs | `trace_states`, µs |",
+        "| --- | --- | --- |",
+    ]
+    rows = zip(lengths, epoch, trace, strict=True)
+    return lines + [f"| {n} | {ours:.1f} | {states:.1f} |" for n, ours, states in rows]
+
+
+def _sliders():
+    if CHROMIUM is None:
+        return ["Chromium is not installed here."]
+    lines = [
+        "In JupyterLab in headless Chromium, median / 95th percentile in ms. `interact` draws the "
+        "same figure again for each change, in the same session.",
+        "",
+        "| explorer | ours | `interact` | `interact` ÷ ours |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, ours, peer in sliders.compare_latencies():
+        lines.append(f"| {name} | {_pair(ours)} | {_pair(peer)} | {peer[0] / ours[0]:.1f} |")
+    return lines
+
+
+def _pair(seconds):
+    return " / ".join(f"{1e3 * each:.0f}" for each in seconds)
+
+
+def _starts():
+    if CHROMIUM is None:
+        return ["Chromium is not installed here."]
+    imported, lessons = start.compare_starts()
+    lines = [
+        "In JupyterLab in headless Chromium, in s. Importing TensorFlow and Keras alone: "
+        f"{imported:.1f}.",
+        "",
+        "| lesson | first explorer | beyond the import |",
+        "| --- | --- | --- |",
+    ]
+    return lines + [f"| {name} | {s:.1f} | {s - imported:.1f} |" for name, s in lessons]
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def make(name):
     from helpers.models import build_rnn
 
     batch, ragged = data.fixed_length_batch(), data.ragged_batch()
-    years, sunspots = data.load_sunspots()
+    _, sunspots = data.load_sunspots()
     rnn = build_rnn(32, features=batch[0].shape[-1])
     costs = [Cost(steps, 1 / steps, float(steps)) for steps in range(1, 40)]
     makers = {

@@ -17,25 +17,32 @@ from helpers.validation import (
 from helpers.windows import join_windows, split_windows
 
 ROW = 256  # timesteps: longer training sequences are cut into rows of this length
-TRAIN, TEST = 8192, 2048  # timesteps at most, so that training stays quick
+TRAIN, CHECK, TEST = 8192, 512, 2048  # timesteps at most, so that training stays quick
 PIECES = 8  # of the test part, to see how much an error wobbles
-EPOCHS, UPDATES = 20, 300  # at least
+EPOCHS, UPDATES = 20, 1000  # at least
+CHECKS = 10  # how often in a training to look at the check part
 
 _FEW = 8  # fewer sequences than this are split in time, more of them by sequence
 
 
-class Task(NamedTuple):
-    """Sequences made ready: what to train on, what to test on, and what was left out.
+class Held(NamedTuple):
+    """Rows that are kept out of training; the first `warm_up[i]` forecasts of row i don't count."""
 
-    `train` and `test` are lists of standardised (timesteps_i, features) arrays; each timestep
-    but the last is an input, each but the first a target. Of test row i, the first
-    `warm_up[i]` forecasts do not count. `scale` is the target's standard deviation, `words`
-    say what was done.
+    rows: list
+    warm_up: list
+
+
+class Task(NamedTuple):
+    """Sequences made ready: what to train on, to check and to test with, and what was left out.
+
+    All rows are standardised (timesteps_i, features) arrays; each timestep but the last is an
+    input, each but the first a target. `check` chooses the weights to keep, `test` measures
+    them. `scale` is the target's standard deviation, `words` say what was done.
     """
 
     train: list
-    test: list
-    warm_up: list
+    check: Held
+    test: Held
     target: int
     scale: float
     words: list
@@ -72,9 +79,10 @@ class Comparison(NamedTuple):
 def forecast_task(sequences, *, target=0):
     """Make sequences ready to learn the next value of one feature.
 
-    Fewer than eight sequences are split in time: the last quarter of each is for testing.
-    More are split by sequence: a quarter of them, drawn at random, is for testing.
-    Everything is standardised with the training part's mean and standard deviation.
+    Fewer than eight sequences are split in time: the last quarter of each is for testing, and
+    the last fifth of what remains for checking. More are split by sequence: a quarter of them,
+    drawn at random, is for testing, and a fifth of the others for checking. Everything is
+    standardised with the training part's mean and standard deviation.
 
     Parameters
     ----------
@@ -103,19 +111,20 @@ def forecast_task(sequences, *, target=0):
             f"to test. Received: {total} timesteps."
         )
     split = _split_in_time if len(sequences) < _FEW else _split_by_sequence
-    train, test, warm_up, words = split(sequences)
+    train, check, test, words = split(sequences)
     mean, std = _statistics(train, target)
-    scaled = [[(row - mean) / std for row in part] for part in (train, test)]
     if features > 1 and (std == 1).any():
         words.append("A feature that never changes was left as it is.")
-    return Task(*scaled, warm_up, target, float(std[target]), words)
+    train, *held = ([(row - mean) / std for row in rows] for rows in (train, check.rows, test.rows))
+    check, test = (part._replace(rows=rows) for part, rows in zip((check, test), held, strict=True))
+    return Task(train, check, test, target, float(std[target]), words)
 
 
 def test_starts(task, lengths):
     """Return at which timestep of each sequence its test part begins; None if split by sequence."""
-    if len(lengths) >= _FEW or len(task.test) != len(lengths):
+    if len(lengths) >= _FEW or len(task.test.rows) != len(lengths):
         return None
-    held = [len(row) - 1 - before for row, before in zip(task.test, task.warm_up, strict=True)]
+    held = [len(row) - 1 - before for row, before in zip(*task.test, strict=True)]
     return [length - n for length, n in zip(lengths, held, strict=True)]
 
 
@@ -130,8 +139,9 @@ def copying_errors(task):
     -------
     (ndarray, ndarray), each (pieces,)
     """
-    copied = [row[:-1, task.target] for row in task.test]
-    return _by_piece(task, copied)
+    squared = _squared(task, task.test, [row[:-1, task.target] for row in task.test.rows])
+    pieces = _pieces(squared)
+    return np.array([piece.mean() for piece in pieces]), np.array([len(piece) for piece in pieces])
 
 
 def measure_scenario(
@@ -148,8 +158,10 @@ def measure_scenario(
 ):
     """Train an `LSTM` on windows of a task, and test it.
 
-    Every scenario reads the data at least 20 times and makes at least 300 updates of the
-    weights: long windows make few in an epoch. The learning rate falls from 0.01 to zero.
+    Every scenario reads the data at least 20 times and makes at least 1,000 updates of the
+    weights: long windows make few in an epoch. The learning rate falls from 0.01 to zero. Ten
+    times in a training the error in the check part is looked at, and the weights with the
+    lowest are kept: so none is trained too long.
 
     Parameters
     ----------
@@ -197,8 +209,10 @@ def measure_scenario(
             variable.assign(np.zeros(variable.shape, variable.dtype))
         keras.utils.set_random_seed(seed)
         model.set_weights(build_rnn(units, features=inputs.inputs.shape[-1]).get_weights())
+        keeper = _Keeper(model, task, steps, carry, epochs)
         follow = keras.callbacks.LambdaCallback(
-            on_epoch_begin=clock.begin, on_epoch_end=lambda epoch, logs: clock.end(model)
+            on_epoch_begin=clock.begin,
+            on_epoch_end=lambda epoch, logs, keep=keeper: (clock.end(model), keep(epoch)),
         )
         train_windows(
             model,
@@ -211,7 +225,9 @@ def measure_scenario(
         )
         if clock.stopped:
             return None
-        errors.append(_test(model, task, steps, carry))
+        model.set_weights(keeper.weights)
+        pieces = _pieces(_forecast_errors(model, task, task.test, steps, carry))
+        errors.append([piece.mean() for piece in pieces])
     seconds = float(np.median(clock.durations))
     weights = model.get_weights()
     return Scenario(steps, carry, np.array(errors), seconds, float(mebibytes), epochs, weights)
@@ -286,39 +302,55 @@ def _lagged_products(values, reach):
 
 
 def _split_in_time(sequences):
-    train, test, warm_up, used, held = [], [], [], 0, 0
+    count = len(sequences)
+    train, check, test = [], Held([], []), Held([], [])
     for sequence in sequences:
-        n_test = max(1, min(len(sequence) // 4, TEST // len(sequences)))
-        cut = len(sequence) - n_test
-        known = sequence[max(0, cut - TRAIN // len(sequences)) : cut]
-        train += _rows(known)
-        before = min(ROW, cut - 1)
-        test.append(sequence[cut - 1 - before :])
-        warm_up.append(before)
-        used, held = used + len(known), held + n_test
-    where = "" if len(sequences) == 1 else f" of each of the {len(sequences)} sequences"
-    words = [f"Tested on the last part{where}, {held:,} timesteps; trained on the {used:,} before."]
-    total = sum(map(len, sequences))
-    if used + held < total:
-        words.append(
-            f"To stay quick, {total - used - held:,} older timesteps of {total:,} are not used."
-        )
-    return train, test, warm_up, words
+        cut = len(sequence) - _held(len(sequence), 4, TEST // count)
+        middle = cut - _held(cut, 5, CHECK // count)
+        train.append(sequence[max(0, middle - TRAIN // count) : middle])
+        for part, start, end in ((check, middle, cut), (test, cut, len(sequence))):
+            part.warm_up.append(min(ROW, start - 1))
+            part.rows.append(sequence[start - 1 - part.warm_up[-1] : end])
+    where = "" if count == 1 else f" of each of the {count} sequences"
+    counts = [sum(map(len, train)), *(_counted(part) for part in (check, test))]
+    words = [
+        f"Tested on the last part{where}: {counts[2]:,} timesteps. Before it, {counts[0]:,} to "
+        f"train on, and {counts[1]:,} to choose the weights to keep."
+    ]
+    _note_unused(words, sum(map(len, sequences)), sum(counts))
+    return [row for part in train for row in _rows(part)], check, test, words
 
 
 def _split_by_sequence(sequences):
-    order = np.random.default_rng(0).permutation(len(sequences))
-    n_test = len(sequences) // 4
-    test = _at_most(TEST, [sequences[i][-ROW - 1 :] for i in order[:n_test]])
-    share = max(32, TRAIN // (len(sequences) - n_test))
-    train = _at_most(TRAIN, [sequences[i][-share - 1 :] for i in order[n_test:]])
+    order = [sequences[i] for i in np.random.default_rng(0).permutation(len(sequences))]
+    n_test = _held(len(order), 4, len(order))
+    n_check = _held(len(order) - n_test, 5, len(order))
+    share = max(32, TRAIN // (len(order) - n_test - n_check))
+    test = _at_most(TEST, order[:n_test], ROW)
+    check = _at_most(CHECK, order[n_test : n_test + n_check], ROW)
+    train = _at_most(TRAIN, order[n_test + n_check :], share)
     words = [
-        f"Tested on {len(test)} sequences drawn at random, trained on {len(train)} others.",
+        f"Tested on {len(test)} sequences drawn at random; {len(train)} others to train on, and "
+        f"{len(check)} to choose the weights to keep."
     ]
-    total, used = sum(map(len, sequences)), sum(map(len, train)) + sum(map(len, test))
+    used = sum(len(sequence) for part in (train, check, test) for sequence in part)
+    _note_unused(words, sum(map(len, sequences)), used)
+    held = (Held(part, [0] * len(part)) for part in (check, test))
+    return [row for part in train for row in _rows(part)], *held, words
+
+
+def _held(total, share, most):
+    """Return how many of a total to hold out: one in `share`, at least one."""
+    return max(1, min(total // share, most))
+
+
+def _counted(held):
+    return sum(len(row) - 1 - before for row, before in zip(*held, strict=True))
+
+
+def _note_unused(words, total, used):
     if used < total:
         words.append(f"To stay quick, {total - used:,} timesteps of {total:,} are not used.")
-    return [row for part in train for row in _rows(part)], test, [0] * len(test), words
 
 
 def _rows(sequence):
@@ -327,12 +359,11 @@ def _rows(sequence):
     return [sequence[start : start + ROW + 1] for start in starts]
 
 
-def _at_most(timesteps, sequences):
-    """Return the first sequences that together hold no more timesteps, at least one."""
-    count = np.searchsorted(
-        np.cumsum([len(sequence) for sequence in sequences]), timesteps, "right"
-    )
-    return sequences[: max(1, int(count))]
+def _at_most(timesteps, sequences, each):
+    """Return the last timesteps of each sequence, and of these the first that fit in together."""
+    short = [sequence[-each - 1 :] for sequence in sequences]
+    ends = np.cumsum([len(sequence) for sequence in short])
+    return short[: max(1, int(np.searchsorted(ends, timesteps, "right")))]
 
 
 def _statistics(train, target):
@@ -364,27 +395,45 @@ def _pairs(rows, target):
     return [row[:-1] for row in rows], [row[1:, target : target + 1] for row in rows]
 
 
-def _test(model, task, steps, carry):
-    """Return the mean squared error of each piece of the test part."""
+def _forecast_errors(model, task, held, steps, carry):
+    """Return the squared error of each forecast that counts, in the target's own unit."""
     from helpers.training import predict_windows
 
-    inputs, _ = _pairs(task.test, task.target)
+    inputs, _ = _pairs(held.rows, task.target)
     lengths = [len(row) for row in inputs]
     windows = split_windows(inputs, min(steps, max(lengths)))
     outputs = predict_windows(model, windows.inputs, mask=windows.mask, carry=carry)
-    errors, _ = _by_piece(task, [row[:, 0] for row in join_windows(outputs, lengths)])
-    return np.where(np.isfinite(errors), errors, np.inf)
+    squared = _squared(task, held, [row[:, 0] for row in join_windows(outputs, lengths)])
+    return np.where(np.isfinite(squared), squared, np.inf)
 
 
-def _by_piece(task, forecasts):
-    """Return mean squared errors by piece of the test part, and the forecasts in each."""
-    squared = [
-        ((forecast - row[1:, task.target])[before:] * task.scale) ** 2
-        for forecast, row, before in zip(forecasts, task.test, task.warm_up, strict=True)
-    ]
-    squared = np.concatenate(squared)
-    pieces = np.array_split(squared, min(PIECES, len(squared)))
-    return np.array([piece.mean() for piece in pieces]), np.array([len(piece) for piece in pieces])
+def _squared(task, held, forecasts):
+    return np.concatenate(
+        [
+            ((forecast - row[1:, task.target])[before:] * task.scale) ** 2
+            for forecast, row, before in zip(forecasts, *held, strict=True)
+        ]
+    )
+
+
+def _pieces(squared):
+    return np.array_split(squared, min(PIECES, len(squared)))
+
+
+class _Keeper:
+    """Keeps the weights that have the lowest error in the check part."""
+
+    def __init__(self, model, task, steps, carry, epochs):
+        self._model, self._epochs, self._every = model, epochs, max(1, epochs // CHECKS)
+        self._forecast = lambda: _forecast_errors(model, task, task.check, steps, carry)
+        self._lowest, self.weights = np.inf, model.get_weights()
+
+    def __call__(self, epoch):
+        if (epoch + 1) % self._every and epoch + 1 < self._epochs:
+            return
+        error = self._forecast().mean()
+        if error < self._lowest:
+            self._lowest, self.weights = error, self._model.get_weights()
 
 
 class _Clock:

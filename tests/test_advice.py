@@ -267,31 +267,32 @@ def test_one_series_is_tested_on_its_last_quarter():
     series = np.arange(100.0)[:, None] % 7
     task = forecast_task([series])
     (row,) = task.train
-    mean, std = series[:75].mean(), series[:75].std()
-    assert np.allclose(row, (series[:75] - mean) / std)
-    (test,), (before,) = task.test, task.warm_up
-    assert len(test) - 1 - before == 25  # forecasts that count
-    assert np.allclose(test[-25:] * std + mean, series[75:])
+    mean, std = series[:60].mean(), series[:60].std()
+    assert np.allclose(row, (series[:60] - mean) / std)
+    for held, part in ((task.check, series[60:75]), (task.test, series[75:])):
+        (found,), (before,) = held
+        assert len(found) - 1 - before == len(part)  # forecasts that count
+        assert np.allclose(found[-len(part) :] * std + mean, part)
     assert starts_of_tests(task, [100]) == [75]
     assert task.scale == pytest.approx(std)
+    assert "25 timesteps. Before it, 60 to train on, and 15 to choose" in task.words[0]
 
 
 def test_few_sequences_are_each_tested_on_their_last_part():
     rows = [np.random.default_rng(n).normal(size=(n, 2)) for n in (40, 80, 20)]
     task = forecast_task(rows, target=1)
-    assert [len(row) for row in task.train] == [30, 60, 15]
+    assert [len(row) for row in task.train] == [24, 48, 12]
     assert starts_of_tests(task, [40, 80, 20]) == [30, 60, 15]
 
 
 def test_many_sequences_are_split_by_sequence_and_none_is_in_both_parts():
     rows = [np.full((n, 1), float(n)) + np.arange(n)[:, None] % 2 for n in range(5, 45)]
     task = forecast_task(rows)
-    train, test = ({len(row) for row in part} for part in (task.train, task.test))
-    assert not train & test
-    assert len(train) == 30
-    assert len(test) == 10
+    parts = [{len(row) for row in part} for part in (task.train, task.check.rows, task.test.rows)]
+    assert [len(part) for part in parts] == [24, 6, 10]
+    assert len(set.union(*parts)) == 40  # none is in two parts
     assert starts_of_tests(task, [len(row) for row in rows]) is None
-    assert "10 sequences drawn at random, trained on 30" in task.words[0]
+    assert "10 sequences drawn at random; 24 others to train on, and 6 to" in task.words[0]
 
 
 @pytest.mark.parametrize(("count", "timesteps"), [(1, 200_000), (3, 60_000), (20, 9_000)])
@@ -300,8 +301,9 @@ def test_long_data_are_cut_so_that_training_stays_quick(count, timesteps):
     task = forecast_task([rng.normal(size=(timesteps, 1)) for _ in range(count)])
     assert max(map(len, task.train)) <= 257
     assert 4000 < sum(len(row) - 1 for row in task.train) <= 8192
-    counted = sum(len(row) - 1 - n for row, n in zip(task.test, task.warm_up, strict=True))
-    assert 500 < counted <= 2048
+    for held, most in ((task.check, 512), (task.test, 2048)):
+        counted = sum(len(row) - 1 - before for row, before in zip(*held, strict=True))
+        assert 0.4 * most < counted <= most
     assert any("To stay quick" in words for words in task.words)
 
 
@@ -310,7 +312,7 @@ def test_the_rows_of_a_long_series_miss_no_forecast():
     task = forecast_task([series])
     targets = np.concatenate([row[1:] for row in task.train])[:, 0]
     assert np.allclose(np.diff(targets), np.diff(targets)[0])
-    assert len(targets) == 749
+    assert len(targets) == 599
     assert longest_steps(task) == 256
 
 
@@ -397,8 +399,10 @@ def test_a_scenario_is_measured_for_every_seed_and_can_be_repeated(quick, task):
     assert found.seconds > 0
     assert done == [(n, 6) for n in range(1, 7)]
     assert not np.allclose(*found.errors)  # two seeds
-    again = measure_scenario(task, 8, carry=True, seeds=[1], **options)
-    assert np.allclose(again.errors[0], found.errors[1], rtol=1e-3)
+    model = scenarios.scenario_model(task, 8, units=2)
+    for _ in range(2):  # a model that was used before starts anew
+        again = measure_scenario(task, 8, carry=True, seeds=[1], model=model, **options)
+        assert np.allclose(again.errors[0], found.errors[1], rtol=1e-3)
 
 
 def test_carrying_changes_what_is_measured(quick, task):
@@ -414,8 +418,9 @@ def test_the_error_is_that_of_the_test_part_alone(quick, task, keras_pass):
     found = measure_scenario(task, 8, carry=True, seeds=[0], units=2, mebibytes=1.0)
     model = models.build_rnn(2, features=1)
     model.set_weights(found.weights)
-    forecast = keras_pass(model, task.test[0][:-1])[:, 0]
-    squared = ((forecast - task.test[0][1:, 0])[task.warm_up[0] :] * task.scale) ** 2
+    (row,), (before,) = task.test
+    forecast = keras_pass(model, row[:-1])[:, 0]
+    squared = ((forecast - row[1:, 0])[before:] * task.scale) ** 2
     pieces = np.array_split(squared, 8)
     assert np.allclose(found.errors[0], [piece.mean() for piece in pieces], rtol=1e-4)
 
@@ -424,6 +429,24 @@ def test_training_learns(quick, monkeypatch, task):
     monkeypatch.setattr(scenarios, "EPOCHS", 60)
     found = measure_scenario(task, 30, seeds=[0], units=4, mebibytes=1.0)
     assert found.errors.mean() < 0.5 * copying_errors(task)[0].mean()
+
+
+def test_the_weights_with_the_lowest_error_in_the_check_part_are_kept(quick, monkeypatch, task):
+    seen = []
+    errors = scenarios._forecast_errors
+
+    def note(model, task, held, steps, carry):
+        found = errors(model, task, held, steps, carry)
+        seen.append((held is task.check, found.mean(), model.get_weights()[0].copy()))
+        return found
+
+    monkeypatch.setattr(scenarios, "_forecast_errors", note)
+    found = measure_scenario(task, 10, seeds=[0], units=2, mebibytes=1.0)
+    checks = [(error, weights) for is_check, error, weights in seen if is_check]
+    assert len(checks) == 3
+    (best,) = [weights for error, weights in checks if error == min(e for e, _ in checks)]
+    assert np.array_equal(found.weights[0], best)
+    assert np.array_equal(seen[-1][2], best)  # and tested
 
 
 def test_training_can_be_stopped_and_gives_nothing_then(quick, task):
@@ -447,7 +470,7 @@ def test_effort_trains_longer(quick, task):
     ("options", "error", "words"),
     [
         ({"steps": 0}, ValueError, "`steps` must be between 1 and"),
-        ({"steps": 90}, ValueError, "the longest sequence (89 timesteps)"),
+        ({"steps": 90}, ValueError, "the longest sequence (71 timesteps)"),
         ({"steps": 5, "seeds": []}, ValueError, "`seeds` must hold at least one"),
         ({"steps": 5, "carry": 1}, TypeError, "`carry` must be True or False"),
         ({"steps": 5, "effort": 0}, ValueError, "`effort` must be at least 1"),

@@ -67,7 +67,7 @@ def test_the_sunspots_are_there_at_first_with_a_picture_and_words(own):
     assert words == own.words
     assert "One series of 309 timesteps" in words
     assert (own.name, own.unit, own.lengths) == ("Sunspots", "sunspots", [309])
-    assert len(own.task.train[0]) == 232
+    assert len(own.task.train[0]) == 186
 
 
 def test_the_vowels_are_there_too(own):

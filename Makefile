@@ -23,8 +23,9 @@ help:
 lab: $(MADE)
 	$(LAB)
 
+# Two at a time, each file in one process.
 test: $(MADE)
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 --dist loadfile
 
 lint: $(MADE)
 	$(PY) -m ruff check

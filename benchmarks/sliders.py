@@ -21,7 +21,7 @@ EXPLORERS = (
     "batches",
     "autocorrelation",
 )
-PRESSES = 24
+PRESSES = 15
 # The time at which a key goes down, and that of the first frame that has the new picture.
 WATCH = """() => {
     const isPicture = node => node.nodeName === "IMG";

@@ -1,6 +1,7 @@
 """A training epoch over windows: helpers, Keras' own stateful `fit`, and PyTorch."""
 
 import time
+from functools import partial
 
 import keras
 import numpy as np
@@ -45,14 +46,20 @@ def compare_cold_starts(epochs=30):
 def epoch_seconds_per_timestep(timesteps):
     """Return s for one timestep of an epoch over `timesteps` of them, in windows of 100."""
     inputs, targets = (array[:1] for array in _series(timesteps))
-    return median_seconds(_helpers_epoch("lstm", inputs, targets, 100), repeats=3) / timesteps
+    epoch = _helpers_epoch("lstm", inputs, targets, 100)
+    return median_seconds(epoch, repeats=_repeats(timesteps)) / timesteps
 
 
 def trace_seconds_per_timestep(timesteps):
     """Return s for one timestep of `trace_states` of one sequence, in windows of 100."""
     model = build_rnn(UNITS, features=FEATURES)
     sequence = np.zeros((1, timesteps, FEATURES), "float32")
-    return median_seconds(lambda: trace_states(model, sequence, steps=100), repeats=3) / timesteps
+    trace = partial(trace_states, model, sequence, steps=100)
+    return median_seconds(trace, repeats=_repeats(timesteps)) / timesteps
+
+
+def _repeats(timesteps):
+    return 3 if timesteps < 100_000 else 1
 
 
 def _series(timesteps=TIMESTEPS):

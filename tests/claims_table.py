@@ -85,11 +85,10 @@ def run_claims(python):
     if not lines:
         return {"problem": first_words(said)}
     entries = [json.loads(line) for line in lines]
-    found = {"versions": entries[0], "verdicts": {}, "reasons": {}}
-    for entry in entries[1:]:
-        found["verdicts"][entry["claim"]] = entry["verdict"]
-        found["reasons"][entry["claim"]] = entry["reason"]
-    return found
+    return {"versions": entries[0]} | {
+        f"{kind}s": {entry["claim"]: entry[kind] for entry in entries[1:]}
+        for kind in ("statement", "verdict", "reason")
+    }
 
 
 def run_here(report):
@@ -100,19 +99,20 @@ def run_here(report):
     with Path(report).open("w", encoding="utf-8") as file:
         print(json.dumps(versions), file=file, flush=True)
         for identifier in CLAIMS:  # each is kept at once, for the case that the next one crashes
-            print(json.dumps(verdict(identifier, CLAIMS)), file=file, flush=True)
+            entry = {"claim": identifier, "statement": CLAIMS[identifier].statement}
+            print(json.dumps(entry | verdict(CLAIMS[identifier])), file=file, flush=True)
 
 
-def verdict(identifier, claims):
+def verdict(claim):
     """Check one claim: it holds, it fails, or something else went wrong; say what and where."""
     try:
-        claims[identifier].check()
+        claim.check()
     except (AssertionError, pytest.fail.Exception) as failed:  # the second from `pytest.raises`
-        return {"claim": identifier, "verdict": "fails", "reason": place_of(failed)}
+        return {"verdict": "fails", "reason": place_of(failed)}
     except Exception as error:
         reason = f"{place_of(error)} – {type(error).__name__}: {first_words(error)}"
-        return {"claim": identifier, "verdict": "error", "reason": reason}
-    return {"claim": identifier, "verdict": "holds", "reason": ""}
+        return {"verdict": "error", "reason": reason}
+    return {"verdict": "holds", "reason": ""}
 
 
 def place_of(problem):
@@ -141,21 +141,20 @@ def first_words(problem):
 
 def table(columns):
     """Return the table as text: the versions, a row a claim, and why a claim does not hold."""
-    from test_claims import CLAIMS
-
-    lines = []
+    lines, statements = [], {}
     for name, column in columns.items():
+        statements |= column.get("statements", {})
         versions = column.get("versions", {})
         told = ", ".join(f"{package} {number}" for package, number in versions.items())
         lines.append(f"{name:12} {told or 'not run: ' + column['problem']}")
     head = "".join(f"{name:13}" for name in columns)
     lines += ["", f"claim  {head}statement"]
     indent = " " * (7 + len(head))
-    for identifier, claim in CLAIMS.items():
+    for identifier, statement in statements.items():
         row = (column.get("verdicts", {}).get(identifier, "–") for column in columns.values())
         begin = f"{identifier:7}" + "".join(f"{said:13}" for said in row)
         lines += textwrap.wrap(
-            claim.statement, len(indent) + 72, initial_indent=begin, subsequent_indent=indent
+            statement, len(indent) + 72, initial_indent=begin, subsequent_indent=indent
         )
     reasons = [
         f"{identifier:7}{name}: {reason}"

@@ -1,8 +1,10 @@
 """The table of `make claims`: what it asks pip for, and how it says what came of it."""
 
 import importlib.util
+import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -49,18 +51,32 @@ def test_the_oldest_and_newest_versions_are_those_that_pyproject_admits(claims_t
 
 
 def test_a_claim_holds_fails_or_breaks(claims_table, claims):
-    found = [claims_table.verdict(identifier, claims) for identifier in claims]
+    found = [claims_table.verdict(claim) for claim in claims.values()]
     assert [entry["verdict"] for entry in found] == ["holds", "fails", "error"]
     assert found[1]["reason"] == "assert 1 == 2"
     assert found[2]["reason"].endswith("TypeError: no such argument")
 
 
+def test_each_claim_is_written_down_as_it_ends(claims_table, claims, tmp_path):
+    claims_table.run_here(tmp_path / "report")
+    versions, *entries = map(json.loads, (tmp_path / "report").read_text("utf-8").splitlines())
+    assert versions["keras"] == version("keras")
+    assert [entry["claim"] for entry in entries] == list(claims)
+    assert entries[0] == {
+        "claim": "0.1",
+        "statement": "It holds.",
+        "verdict": "holds",
+        "reason": "",
+    }
+
+
 def test_the_table_has_a_row_a_claim_and_says_what_could_not_be_made(claims_table, claims):
-    entries = {i: claims_table.verdict(i, claims) for i in claims}
+    found = {identifier: claims_table.verdict(claim) for identifier, claim in claims.items()}
     here = {
         "versions": {"keras": "3.15.1"},
-        "verdicts": {i: entry["verdict"] for i, entry in entries.items()},
-        "reasons": {i: entry["reason"] for i, entry in entries.items()},
+        "statements": {identifier: claim.statement for identifier, claim in claims.items()},
+        "verdicts": {identifier: entry["verdict"] for identifier, entry in found.items()},
+        "reasons": {identifier: entry["reason"] for identifier, entry in found.items()},
     }
     lines = claims_table.table(
         {"installed": here, "oldest": {"problem": "no network"}}

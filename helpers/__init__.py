@@ -4,10 +4,16 @@ Read the modules in this order; imports point from the bottom of the list to the
 
 validation  what every public function checks before it computes
 data        the lessons' sequences, toy and real
+files       a learner's own sequences, from CSV
 windows     windows, padding, masks, buckets
+recurrence  one recurrent layer over a window, forwards and backwards
 models      small Keras models; their state, read, set and reset
 training    training and predicting window by window
 probes      what a model remembers: states, reach, masks
+draws       which rows `fit` draws
+costs       time and memory of an epoch
+scenarios   window lengths compared on somebody's own sequences
+advice      a recommendation, with the evidence for each sentence
 plots       arrays in, Axes out
 checks      instant feedback on predictions and exercises
 explorers   sliders around probes and plots

@@ -15,7 +15,7 @@ from matplotlib.collections import PolyCollection
 from helpers import plots
 from helpers.explorers import explore_epochs, explore_targets
 from helpers.explorers.arguments import CALLS, SOURCES, draw_epochs, pair_targets
-from helpers.plots_arguments import AGAIN, plot_epochs, plot_targets
+from helpers.plots.arguments import AGAIN, plot_epochs, plot_targets
 from helpers.windows import sliding_windows
 
 RAN_OUT = "Your input ran out of data"

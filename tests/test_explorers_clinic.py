@@ -15,7 +15,7 @@ from PIL import Image
 
 from helpers import plots
 from helpers.explorers.clinic import ORDERS, deal_windows, explore_batches
-from helpers.plots_batches import FOREIGN, ZEROS, plot_batches
+from helpers.plots.batches import FOREIGN, ZEROS, plot_batches
 
 
 def shown(explorer):

@@ -16,7 +16,7 @@ from PIL import Image
 import helpers.probes
 from helpers import plots
 from helpers.explorers import explore_layers
-from helpers.plots_layers import UNMASKED, plot_layers
+from helpers.plots.layers import UNMASKED, plot_layers
 from helpers.windows import length_mask, pad_batch
 
 LENGTHS = (4, 6, 2)

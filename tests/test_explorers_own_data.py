@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from helpers import models, plots_series, scenarios
+from helpers import models, scenarios
 from helpers.explorers import explore_autocorrelation, explore_own_data, explore_scenarios
+from helpers.plots import series as series_plots
 from helpers.scenarios import Scenario, forecast_task
 
 LONG = "station,day,rain,wind\n" + "".join(
@@ -179,7 +180,7 @@ def test_names_of_columns_are_no_formulas(own, tmp_path):
     file.write_text("a $\\frac$ b" + " long" * 20 + "\n" + rows)
     own.read(file)
     assert own.unit in own.words
-    assert plots_series.plain("$x$") == r"\$x\$"
+    assert series_plots.plain("$x$") == r"\$x\$"
 
 
 def test_200_000_rows_are_shown_at_once(own, tmp_path):
@@ -235,7 +236,7 @@ def lines_of(ax):
 def test_a_long_series_is_drawn_as_the_band_that_it_fills():
     values = np.random.default_rng(0).normal(size=100_000)
     values[77_777] = 50.0
-    ax = plots_series.plot_series(values)
+    ax = series_plots.plot_series(values)
     (band,) = ax.collections
     (path,) = band.get_paths()
     assert path.vertices[:, 1].max() == 50.0  # no peak is lost
@@ -243,7 +244,7 @@ def test_a_long_series_is_drawn_as_the_band_that_it_fills():
 
 
 def test_a_short_series_is_drawn_as_it_is_with_its_test_part():
-    ax = plots_series.plot_series(np.arange(10.0), start=5, split=12)
+    ax = series_plots.plot_series(np.arange(10.0), start=5, split=12)
     line, border = lines_of(ax)
     assert line.get_xydata().tolist() == [[5.0 + n, n] for n in range(10)]
     assert border.get_xdata()[0] == 11.5
@@ -251,7 +252,7 @@ def test_a_short_series_is_drawn_as_it_is_with_its_test_part():
 
 def test_scenarios_are_drawn_with_their_means_spans_and_the_line_to_beat():
     errors = {16: np.array([2.0, 4.0]), 1: np.array([8.0, 8.0]), 4: np.array([np.inf, 1.0])}
-    ax = plots_series.plot_scenarios(
+    ax = series_plots.plot_scenarios(
         errors, {}, ylabel="error", longest=100, steps=4, copying=5.0, chosen=(16, 3.0)
     )
     carried, copying, ring, slider = lines_of(ax)
@@ -268,10 +269,10 @@ def test_scenarios_are_drawn_with_their_means_spans_and_the_line_to_beat():
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda ax: plots_series.plot_series(np.arange(9.0), ax=ax),
-        lambda ax: plots_series.plot_autocorrelation(np.array([1.0, 0.5]), 1, ax=ax),
-        lambda ax: plots_series.plot_pairs(np.arange(9.0), np.arange(9.0), ax=ax),
-        lambda ax: plots_series.plot_scenarios(
+        lambda ax: series_plots.plot_series(np.arange(9.0), ax=ax),
+        lambda ax: series_plots.plot_autocorrelation(np.array([1.0, 0.5]), 1, ax=ax),
+        lambda ax: series_plots.plot_pairs(np.arange(9.0), np.arange(9.0), ax=ax),
+        lambda ax: series_plots.plot_scenarios(
             {1: np.ones(2)}, {}, ylabel="error", longest=9, copying=1.0, ax=ax
         ),
     ],
@@ -286,12 +287,12 @@ def test_drawing_again_replaces_the_first_drawing(draw):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: plots_series.plot_series(np.ones((2, 2))), "`values` must have 1 axes"),
-        (lambda: plots_series.plot_series([np.nan]), "finite numbers"),
-        (lambda: plots_series.plot_autocorrelation([1.0], 1), "`lag` must be between 0 and 0"),
-        (lambda: plots_series.plot_pairs([1.0], [1.0, 2.0]), "`after` must have the 1 values"),
+        (lambda: series_plots.plot_series(np.ones((2, 2))), "`values` must have 1 axes"),
+        (lambda: series_plots.plot_series([np.nan]), "finite numbers"),
+        (lambda: series_plots.plot_autocorrelation([1.0], 1), "`lag` must be between 0 and 0"),
+        (lambda: series_plots.plot_pairs([1.0], [1.0, 2.0]), "`after` must have the 1 values"),
         (
-            lambda: plots_series.plot_scenarios({}, {}, ylabel="", longest=0),
+            lambda: series_plots.plot_scenarios({}, {}, ylabel="", longest=0),
             "`longest` must be at least 1",
         ),
     ],

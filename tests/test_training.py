@@ -676,3 +676,14 @@ def test_a_regularizer_that_would_be_forgotten_is_refused(small, assert_refused)
     )
     words = "`model` must not have an activity regularizer", "one in the layer 'gru"
     assert_refused(lambda: train_windows(compiled(model), *small[1:]), ValueError, *words)
+
+
+def test_a_metric_of_several_values_is_kept_as_keras_keeps_it(make_rnn):
+    x, y = np.ones((6, 8, 3), "float32"), np.eye(3)[[0, 1, 2, 0, 1, 2]].astype("float32")
+    model = make_rnn(4, outputs=3, activation="softmax", return_sequences=False)
+    metrics = [keras.metrics.F1Score()]
+    model.compile(keras.optimizers.SGD(0.0), "categorical_crossentropy", metrics=metrics)
+    (ours,) = train_windows(model, x[None], y).history["f1_score"]
+    (theirs,) = model.fit(x, y, batch_size=6, verbose=0).history["f1_score"]
+    assert isinstance(ours, np.ndarray)
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)

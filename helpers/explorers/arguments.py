@@ -8,7 +8,7 @@ import numpy as np
 
 from helpers import plots
 from helpers.explorers.base import LABEL, Explorer, labelled_buttons, labelled_slider, plural
-from helpers.plots_arguments import plot_epochs, plot_targets
+from helpers.plots.arguments import plot_epochs, plot_targets
 from helpers.validation import check_choice, check_whole_number
 from helpers.windows import sliding_windows
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from helpers import plots
 from helpers.explorers.base import Explorer, labelled_buttons, labelled_slider, plural
-from helpers.plots_batches import plot_batches
+from helpers.plots.batches import plot_batches
 from helpers.validation import check_choice, check_whole_number
 
 ORDERS = ("in order", "shuffled", "at random", "a stretch for each row")

@@ -9,7 +9,7 @@ import numpy as np
 
 from helpers import plots
 from helpers.explorers.base import LABEL, Explorer, labelled_slider, longest_of
-from helpers.plots_layers import plot_layers
+from helpers.plots.layers import plot_layers
 from helpers.validation import check_choice, check_sequences, check_whole_number
 from helpers.windows import pad_batch
 

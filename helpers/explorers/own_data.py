@@ -5,9 +5,10 @@ from html import escape
 import ipywidgets as widgets
 import numpy as np
 
-from helpers import data, files, plots, plots_series
+from helpers import data, files, plots
 from helpers.advice import number
 from helpers.explorers.base import LABEL, Explorer, labelled_slider, longest_of, plural
+from helpers.plots import series as series_plots
 from helpers.scenarios import autocorrelation, forecast_task, test_starts
 from helpers.validation import check_sequences, check_whole_number
 
@@ -228,7 +229,7 @@ def _explore_series(own, names):
         row, start = (place, 0) if many else (0, place)
         values = sequences[row][start:, own.target]
         split = None if splits is None else splits[row]
-        plots_series.plot_series(values, start=start, split=split, ylabel=own.unit, ax=ax)
+        series_plots.plot_series(values, start=start, split=split, ylabel=own.unit, ax=ax)
         which = f"Sequence {place}" if many else f"From timestep {start}"
         if many and names:
             which += f" ({names[place]})"
@@ -271,8 +272,8 @@ def explore_autocorrelation(sequences, *, target=0, unit="value", lag=1, most=20
         long = [each for each in values if len(each) > lag]
         before = np.concatenate([each[: len(each) - lag] for each in long])
         after = np.concatenate([each[lag:] for each in long])
-        plots_series.plot_pairs(before, after, ylabel=unit, ax=pairs_ax)
-        plots_series.plot_autocorrelation(correlation, lag, ax=ax)
+        series_plots.plot_pairs(before, after, ylabel=unit, ax=pairs_ax)
+        series_plots.plot_autocorrelation(correlation, lag, ax=ax)
         return (
             f"{unit}, {lag} {plural('timestep', lag)} apart: autocorrelation "
             f"{correlation[lag]:.2f}, from {len(before):,} pairs. {_strength(correlation[lag])}"

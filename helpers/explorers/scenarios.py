@@ -7,9 +7,10 @@ from html import escape
 import ipywidgets as widgets
 import numpy as np
 
-from helpers import plots, plots_series
+from helpers import plots
 from helpers.advice import as_table, choose_scenario, number, recommend, table_rows
 from helpers.explorers.base import LABEL, Explorer, carry_word, labelled_slider
+from helpers.plots import series as series_plots
 from helpers.scenarios import (
     Comparison,
     Task,
@@ -224,7 +225,7 @@ class _Scenarios(Explorer):
             (self._axes[1], milliseconds, "ms an epoch", None),
             (self._axes[2], mebibytes, "memory (MiB)", None),
         ):
-            plots_series.plot_scenarios(
+            series_plots.plot_scenarios(
                 *values,
                 ylabel=ylabel,
                 longest=self._longest,

@@ -12,6 +12,7 @@ from helpers.validation import (
     check_array,
     check_choice,
     check_lengths,
+    check_mask,
     check_sequences,
     check_steps,
     check_whole_number,
@@ -291,7 +292,12 @@ def last_timesteps(mask):
     Returns
     -------
     tuple of three ndarrays of int, (batch,)
-        Window, row and step: `array[last_timesteps(mask)]` picks one entry for each row.
+        Window, row and step: `array[last_timesteps(mask)]` picks one entry for each row. A row
+        without a real timestep gives the last one of all.
+
+    Raises
+    ------
+    ValueError, TypeError
 
     Examples
     --------
@@ -299,6 +305,8 @@ def last_timesteps(mask):
     >>> [index.tolist() for index in last_timesteps(mask)]
     [[1, 0], [0, 1], [1, 1]]
     """
+    mask = check_mask(mask, as_array("mask", mask).shape)
+    check_array(mask.view("int8"), "mask", ("n_windows", "batch", "steps"), finite=False)
     n_windows, batch, steps = mask.shape
     rows = mask.swapaxes(0, 1).reshape(batch, n_windows * steps)
     last = rows.shape[1] - 1 - rows[:, ::-1].argmax(axis=1)

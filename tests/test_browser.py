@@ -141,8 +141,8 @@ def _keep_screenshots(page, name):
         )
         for label, width in (("1280", 1280), ("zoom200", 640)):
             page.set_viewport_size({"width": width, "height": 900})
-            page.wait_for_timeout(800)
+            page.wait_for_timeout(400)
             height = page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollHeight")
             page.set_viewport_size({"width": width, "height": min(height + 120, 30_000)})
-            page.wait_for_timeout(500)
+            page.wait_for_timeout(300)
             page.screenshot(path=SCREENSHOTS / f"{name}-{label}-{theme.lower()}.png")

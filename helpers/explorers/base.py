@@ -13,7 +13,7 @@ from PIL import Image
 from helpers import plots
 from helpers.validation import check_whole_number
 
-LABEL = {"description_width": "8em"}
+LABEL = {"description_width": "9em"}
 
 
 class Explorer(widgets.VBox):
@@ -71,7 +71,7 @@ def labelled_slider(label, value, low, high):
     value = check_whole_number(label, value, minimum=low, maximum=high)
     slider = widgets.IntSlider(value, low, high, readout=False, layout={"width": "60%"})
     number = widgets.BoundedIntText(
-        value, low, high, description=label, style=LABEL, layout={"width": "14em"}
+        value, low, high, description=label, style=LABEL, layout={"width": "15em"}
     )
     widgets.link((slider, "value"), (number, "value"))
     return widgets.HBox([number, slider])
@@ -79,7 +79,8 @@ def labelled_slider(label, value, low, high):
 
 def labelled_buttons(label, options):
     """Return buttons, one of which is pressed."""
-    return widgets.ToggleButtons(options=options, description=label, style=LABEL)
+    style = LABEL | {"button_width": "auto"}
+    return widgets.ToggleButtons(options=options, description=label, style=style)
 
 
 class _Canvas:

@@ -56,7 +56,7 @@ def explore_cost(costs):
         )
 
     options = {"options": [(str(n), i) for i, n in enumerate(steps)], "index": len(steps) - 1}
-    entry = widgets.Dropdown(**options, description="steps", style=LABEL, layout={"width": "14em"})
+    entry = widgets.Dropdown(**options, description="steps", style=LABEL, layout={"width": "15em"})
     slider = widgets.SelectionSlider(**options, readout=False, layout={"width": "60%"})
     widgets.link((slider, "index"), (entry, "index"))
     return Explorer(panels[0].figure, {"chosen": widgets.HBox([entry, slider])}, draw)

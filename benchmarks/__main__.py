@@ -25,6 +25,7 @@ def main():
         ("Windows of long series", _arrays),
         ("Cost of a timestep", _per_timestep),
         ("From a key press to new pixels", _sliders),
+        ("Training under a slider", _training),
         ("From Run all to the first explorer", _starts),
     ):
         print(title, "…", flush=True)
@@ -146,6 +147,17 @@ def _sliders():
     for name, ours, peer in sliders.compare_latencies():
         lines.append(f"| {name} | {_pair(ours)} | {_pair(peer)} | {peer[0] / ours[0]:.1f} |")
     return lines
+
+
+def _training():
+    if CHROMIUM is None:
+        return ["Chromium is not installed here."]
+    first, last = sliders.training_seconds()
+    return [
+        "`explore_training` on the sunspots, 60 epochs, another `steps` each time, in headless "
+        f"Chromium: the page changes {1e3 * first:.0f} ms after Train is pressed, and shows the new forecast "
+        f"after {last:.2f} s (medians of 5)."
+    ]
 
 
 def _pair(seconds):

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -43,6 +44,20 @@ WATCH = """() => {
         {subtree: true, childList: true, attributes: true, attributeFilter: ["src"]});
 }"""
 
+# Press Train; the times at which the page first changes, and at which the status says "Done.".
+TRAIN = """cell => new Promise(resolve => {
+    const pressed = performance.now();
+    let first = null;
+    new MutationObserver((_, observer) => {
+        first ??= performance.now() - pressed;
+        const words = [...cell.querySelectorAll("[role=status]")].map(each => each.textContent);
+        if (!words.includes("Done.")) return;
+        observer.disconnect();
+        requestAnimationFrame(() => resolve([first, performance.now() - pressed]));
+    }).observe(cell, {subtree: true, childList: true, characterData: true, attributes: true});
+    [...cell.querySelectorAll("button")].find(each => each.textContent.includes("Train")).click();
+})"""
+
 
 def make(name):
     """Return an explorer: what a notebook cell of the benchmark shows."""
@@ -51,7 +66,8 @@ def make(name):
     from helpers.models import build_rnn
 
     batch, ragged = data.fixed_length_batch(), data.ragged_batch()
-    _, sunspots = data.load_sunspots()
+    years, sunspots = data.load_sunspots()
+    standardised = ((sunspots - sunspots.mean()) / sunspots.std())[:, None]
     rnn = build_rnn(32, features=batch[0].shape[-1])
     costs = [Cost(steps, 1 / steps, float(steps)) for steps in range(1, 40)]
     makers = {
@@ -65,6 +81,7 @@ def make(name):
         "targets": lambda: explorers.explore_targets(20, steps=5, stride=1, horizon=1),
         "layers": lambda: explorers.explore_layers(ragged, first="Dense", second="Conv1D"),
         "batches": lambda: explorers.explore_batches(),
+        "training": lambda: explorers.explore_training(standardised, years, n_train=240),
         "autocorrelation": lambda: explorers.explore_autocorrelation([sunspots[:, None]]),
     }
     return makers[name]()
@@ -90,30 +107,50 @@ def interact_with(name):
 
 def compare_latencies():
     """Return a row for each explorer: (median, 95th percentile) of s, ours and interact's."""
+    sources = ["from benchmarks.sliders import interact_with, make"]
+    for name in EXPLORERS:
+        sources += [f"make({name!r})", f"interact_with({name!r})"]
+    with _page_with(sources) as page:
+        page.evaluate(WATCH)
+        cells = page.locator(".jp-CodeCell")
+        both = [
+            [_latencies(page, cells.nth(2 * i + j)) for j in (1, 2)] for i in range(len(EXPLORERS))
+        ]
+    return [(name, *pair) for name, pair in zip(EXPLORERS, both, strict=True)]
+
+
+def training_seconds():
+    """Return s from pressing Train to the first sign of life, and to the new curve: medians."""
+    sources = ["from benchmarks.sliders import make", "make('training')"]
+    with _page_with(sources) as page:
+        cell = page.locator(".jp-CodeCell").nth(1)
+        found = []
+        for _ in range(5):
+            cell.locator(".noUi-handle").first.focus()
+            page.keyboard.press("ArrowRight")
+            page.wait_for_timeout(500)
+            found.append(cell.evaluate(TRAIN))
+    return np.median(np.array(found) / 1000, axis=0)
+
+
+@contextmanager
+def _page_with(sources):
+    """Give a page of JupyterLab in which these cells have been run."""
     from tests.lab import open_notebook, run_all, running_chromium, running_lab
 
     os.environ["PYTHONPATH"] = str(ROOT)  # for the kernel
     with tempfile.TemporaryDirectory() as folder, running_chromium() as chromium:
-        _write_notebook(Path(folder) / "sliders.ipynb")
+        _write_notebook(Path(folder) / "sliders.ipynb", sources)
         with running_lab([], Path(folder)) as lab:
             page = chromium.new_page(viewport={"width": 1280, "height": 900})
             page.set_default_timeout(60_000)
             open_notebook(page, lab, "sliders.ipynb")
             run_all(page)
-            page.evaluate(WATCH)
-            cells = page.locator(".jp-CodeCell")
-            both = [
-                [_latencies(page, cells.nth(2 * i + j)) for j in (1, 2)]
-                for i in range(len(EXPLORERS))
-            ]
-    return [(name, *pair) for name, pair in zip(EXPLORERS, both, strict=True)]
+            yield page
 
 
-def _write_notebook(path):
-    cells = ["from benchmarks.sliders import interact_with, make"]
-    for name in EXPLORERS:
-        cells += [f"make({name!r})", f"interact_with({name!r})"]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+def _write_notebook(path, sources):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, path)
 

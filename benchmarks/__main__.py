@@ -155,8 +155,8 @@ def _training():
     first, last = sliders.training_seconds()
     return [
         "`explore_training` on the sunspots, 60 epochs, another `steps` each time, in headless "
-        f"Chromium: the page changes {1e3 * first:.0f} ms after Train is pressed, and shows the new forecast "
-        f"after {last:.2f} s (medians of 5)."
+        f"Chromium: the page changes {1e3 * first:.0f} ms after Train is pressed, and shows "
+        f"the new forecast after {last:.2f} s (medians of 5)."
     ]
 
 

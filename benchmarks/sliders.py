@@ -47,11 +47,12 @@ WATCH = """() => {
 # Press Train; the times at which the page first changes, and at which the status says "Done.".
 TRAIN = """cell => new Promise(resolve => {
     const pressed = performance.now();
-    let first = null;
+    let first = null, running = false;
     new MutationObserver((_, observer) => {
         first ??= performance.now() - pressed;
         const words = [...cell.querySelectorAll("[role=status]")].map(each => each.textContent);
-        if (!words.includes("Done.")) return;
+        running ||= !words.includes("Done.");  // it still stands there from the run before
+        if (!running || !words.includes("Done.")) return;
         observer.disconnect();
         requestAnimationFrame(() => resolve([first, performance.now() - pressed]));
     }).observe(cell, {subtree: true, childList: true, characterData: true, attributes: true});

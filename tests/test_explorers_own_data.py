@@ -1,7 +1,9 @@
 """A learner's own file is seen, trained on and judged; what goes wrong is said."""
 
+import _thread
 import base64
 import re
+import threading
 import time
 from functools import partial
 
@@ -329,6 +331,7 @@ def test_at_first_nothing_is_measured_but_copying(lab):
 def test_training_measures_every_length_carried_and_reset(lab):
     before = shown(lab)
     lab.train([5, 3, 500])  # 500 is longer than the rows are
+    lab.wait()
     assert lab.steps == [3, 5]
     assert {(s.steps, s.carry) for s in lab.comparison.scenarios} == {
         (n, carry) for n in (3, 5) for carry in (True, False)
@@ -348,7 +351,7 @@ def test_training_measures_every_length_carried_and_reset(lab):
     # once more: another seed
     train, _ = buttons(lab)
     train.click()
-    lab._thread.join(60)
+    lab.wait()
     assert [len(lab._measured[n, True].errors) for n in (3, 5)] == [3, 2]
 
 
@@ -361,8 +364,7 @@ def test_training_can_be_stopped_and_what_was_measured_stays(lab, monkeypatch):
     assert not stop.disabled
     train.click()  # does nothing while it trains
     stop.click()
-    lab._thread.join(60)
-    assert not lab._thread.is_alive()
+    lab.wait()
     assert lab.steps == []
     assert "Stopped." in found(lab.progress, widgets.HTML)[0].value
     assert (train.disabled, stop.disabled) == (False, True)
@@ -370,30 +372,13 @@ def test_training_can_be_stopped_and_what_was_measured_stays(lab, monkeypatch):
 
 def test_interrupting_the_kernel_stops_training(lab, monkeypatch):
     monkeypatch.setattr(scenarios, "EPOCHS", 1_000_000)
-    calls = []
-
-    class Thread:
-        """A thread whose first join is interrupted."""
-
-        def __init__(self, target, args, daemon):
-            self._work = partial(target, *args)
-
-        def start(self):
-            pass
-
-        def is_alive(self):
-            return False
-
-        def join(self):
-            calls.append(lab._stop.is_set())
-            if len(calls) == 1:
-                raise KeyboardInterrupt
-            self._work()
-
-    monkeypatch.setattr("helpers.explorers.scenarios.threading.Thread", Thread)
     lab.train([3])
-    assert calls == [False, True]
+    threading.Timer(1.0, _thread.interrupt_main).start()  # as a signal does it
+    lab.wait()
+    assert "Stopped." in found(lab.progress, widgets.HTML)[0].value
     assert lab.steps == []
+    assert not buttons(lab)[0].disabled
+    lab.wait()  # there is nothing to wait for
 
 
 def test_an_error_in_the_thread_is_shown(lab, monkeypatch):
@@ -402,6 +387,7 @@ def test_an_error_in_the_thread_is_shown(lab, monkeypatch):
 
     monkeypatch.setattr("helpers.training.train_windows", fail)
     lab.train([3])
+    lab.wait()
     assert "RuntimeError: no more &lt;memory&gt;" in found(lab.progress, widgets.HTML)[0].value
     assert not buttons(lab)[0].disabled
 

@@ -42,11 +42,11 @@ def explore_scenarios(task, *, unit="", steps=1, effort=1, units=16):
     Returns
     -------
     Explorer
-        `train([1, 4, 16])` measures these window lengths, carried and reset, and waits for the
-        end; `progress` is a bar with a button to stop it. The button Train measures the steps
-        of the slider; once more, with another seed, if they are measured already. Then
-        `steps` and `comparison` hold what was found, `recommend()` and `table()` put it into words,
-        `costs` are for `explore_cost`, and `model(steps)` is a trained model.
+        `train([1, 4, 16])` measures these window lengths, carried and reset, in the background;
+        `progress` is a bar with a button to stop it; `wait()` returns when it has ended. The
+        button Train measures the steps of the slider; once more, with another seed, if they are
+        measured already. Then `steps` and `comparison` hold what was found, `recommend()` and
+        `table()` put it into words, and `model(steps)` is a trained model.
     """
     return _Scenarios(task, unit, steps, effort, units)
 
@@ -67,7 +67,8 @@ class _Scenarios(Explorer):
         self._copying, self._sizes = copying_errors(task)
         self._measured = {}  # (steps, carry) to Scenario
         self._chosen, self._advice = None, ""
-        self._stop, self._thread = threading.Event(), None
+        self._stop, self._ended = threading.Event(), threading.Event()
+        self._ended.set()
         self._drawing = threading.Lock()
         self._train = widgets.Button(description="Train", icon="play")
         self._halt = widgets.Button(description="Stop", icon="stop", disabled=True)
@@ -91,19 +92,26 @@ class _Scenarios(Explorer):
         self.children = [*self.children, self._table]
 
     def train(self, steps):
-        """Measure these window lengths, carried and reset, and wait for the end.
+        """Measure these window lengths, carried and reset, in the background.
 
-        Those longer than the longest training row are left out. Interrupting the kernel stops
-        it, as the button does; what was measured by then stays.
+        Those longer than the longest training row are left out.
         """
         steps = check_list("steps", steps, "window lengths, such as [1, 4, 16]")
         steps = [check_whole_number("steps", n) for n in steps]
         self._start([n for n in steps if n <= self._longest] or [self._longest])
+
+    def wait(self):
+        """Wait for the end of the training. Interrupting the kernel stops it, as Stop does."""
         try:
-            self._thread.join()
+            self._wait()
         except KeyboardInterrupt:
             self._stop.set()
-            self._thread.join()
+            self._wait()
+
+    def _wait(self):
+        # Not `Thread.join`: where that is interrupted, Python 3.11 takes the thread for ended.
+        while not self._ended.wait(0.2):  # on Windows, nothing interrupts without a limit
+            pass
 
     @property
     def comparison(self):
@@ -142,14 +150,14 @@ class _Scenarios(Explorer):
             super().redraw()
 
     def _start(self, steps):
-        if self._thread is not None and self._thread.is_alive():
+        if not self._ended.is_set():
             return
         self._stop.clear()
+        self._ended.clear()
         self._train.disabled, self._halt.disabled = True, False
         self._bar.value = 0.0
         scenarios = [(n, carry) for n in dict.fromkeys(steps) for carry in (True, False)]
-        self._thread = threading.Thread(target=self._run, args=[scenarios], daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._run, args=[scenarios], daemon=True).start()
 
     def _run(self, scenarios):
         words = "Done."
@@ -167,6 +175,7 @@ class _Scenarios(Explorer):
             words = f"{type(problem).__name__}: {problem}"
         self._say(words)
         self._train.disabled, self._halt.disabled = False, True
+        self._ended.set()
 
     def _measure(self, model, steps, carry, start, share):
         name = f"steps = {steps}, state {carry_word(carry)}"

@@ -34,13 +34,13 @@ lint: $(MADE)
 notebooks: $(MADE)
 	$(PY) notebooks/store.py $(NAMES)
 
-# In an environment of its own: the old pins may contradict what pyproject.toml has come to ask for.
 bench: $(MADE)
 	$(PY) -m benchmarks
 
 claims: $(MADE)
 	$(PY) tests/claims_table.py
 
+# In an environment of its own: the old pins may contradict what pyproject.toml has come to ask for.
 constraints:
 	$(PYTHON) -m venv .venv/uv
 	.venv/uv/bin/python -m pip install --quiet uv

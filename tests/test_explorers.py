@@ -393,3 +393,12 @@ def test_what_cannot_be_explored_is_refused(call, words, model, ragged, assert_r
 )
 def test_what_is_of_another_kind_is_refused(call, words, model, ragged, assert_refused):
     assert_refused(lambda: call(model, ragged), TypeError, words)
+
+
+def test_what_was_trained_before_changes_nothing():
+    series = np.sin(np.arange(30.0))[:, None]
+    make = {"times": np.arange(30), "n_train": 20, "epochs": 3, "units": 2}
+    first, later = explore_training(series, steps=4, **make), explore_training(series, **make)
+    later.controls["steps"].value = 4
+    later.train()
+    assert later.errors[4, True] == pytest.approx(first.errors[4, True], rel=1e-4)

@@ -6,6 +6,7 @@ consecutive pieces of the test part. An error is **as good as the best** if it i
 above it, and no difference between the two counts.
 """
 
+import textwrap
 from typing import NamedTuple
 
 import numpy as np
@@ -116,12 +117,14 @@ def recommend(comparison, *, lengths=None):
     return sentences + ([] if lengths is None else _bucket(check_lengths(lengths)))
 
 
-def in_words(sentences):
-    """Return a recommendation as lines of text."""
-    return "\n\n".join(
-        f"{n}. {s.says}\n   Evidence: {s.evidence}\n   What would change it: {s.change}"
-        for n, s in enumerate(sentences, start=1)
-    )
+def in_words(sentences, *, width=96):
+    """Return a recommendation as lines of text of at most `width` characters."""
+    lines = []
+    for n, s in enumerate(sentences, start=1):
+        parts = (f"{n}. {s.says}", f"Evidence: {s.evidence}", f"What would change it: {s.change}")
+        first, *rest = (textwrap.fill(part, width - 3, subsequent_indent="   ") for part in parts)
+        lines += [first, *(textwrap.indent(part, "   ", lambda line: True) for part in rest), ""]
+    return "\n".join(lines[:-1])
 
 
 def table_rows(comparison, *, unit=""):

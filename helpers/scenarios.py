@@ -120,7 +120,7 @@ def forecast_task(sequences, *, target=0):
     return Task(train, check, test, target, float(std[target]), words)
 
 
-def test_starts(task, lengths):
+def starts_of_tests(task, lengths):
     """Return at which timestep of each sequence its test part begins; None if split by sequence."""
     if len(lengths) >= _FEW or len(task.test.rows) != len(lengths):
         return None

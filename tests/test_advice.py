@@ -24,8 +24,8 @@ from helpers.scenarios import (
     longest_steps,
     measure_scenario,
     root_mean_error,
+    starts_of_tests,
 )
-from helpers.scenarios import test_starts as starts_of_tests  # no test, for pytest
 
 SIZES = np.full(8, 10)
 
@@ -234,6 +234,14 @@ def test_a_recommendation_in_words_is_numbered_with_its_evidence():
     assert words.startswith("1. Copy the last value")
     assert "\n   Evidence: the best model's 30" in words
     assert "\n   What would change it: " in words
+
+
+@pytest.mark.parametrize("width", [40, 96])
+def test_the_lines_of_a_recommendation_fit_a_page_and_lose_no_word(width):
+    sentences = recommend(compared(CASES["carry pays"]))
+    words = in_words(sentences, width=width)
+    assert max(map(len, words.split("\n"))) <= width
+    assert all(word in words.split() for s in sentences for part in s for word in part.split())
 
 
 @pytest.mark.parametrize(

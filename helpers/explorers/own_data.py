@@ -9,7 +9,7 @@ from helpers import data, files, plots
 from helpers.advice import number
 from helpers.explorers.base import LABEL, Explorer, labelled_slider, longest_of, plural
 from helpers.plots import series as series_plots
-from helpers.scenarios import autocorrelation, forecast_task, test_starts
+from helpers.scenarios import autocorrelation, forecast_task, starts_of_tests
 from helpers.validation import check_sequences, check_whole_number
 
 _WIDE = {"width": "34em", "max_width": "100%"}
@@ -215,7 +215,7 @@ def _explore_series(own, names):
     """Show one series from some timestep on, or one of many sequences."""
     (ax,) = plots.new_axes(height=3.2)
     sequences, lengths, features = own.sequences, own.lengths, len(own.features)
-    many, splits = len(sequences) > 1, test_starts(own.task, own.lengths)
+    many, splits = len(sequences) > 1, starts_of_tests(own.task, own.lengths)
     if many:
         most = min(len(sequences), _SHOWN)
         slider = labelled_slider("sequence", 0, 0, most - 1)

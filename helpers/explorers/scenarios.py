@@ -279,11 +279,15 @@ def _merged(known, found):
 
 def _html_table(rows):
     titles, *rows = rows
-    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
+    head = "".join(f'<th scope="col" {_CELL}>{escape(title)}</th>' for title in titles)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td {_CELL}>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
     )
     return (
-        "<table><caption>Errors and costs of each scenario</caption>"
+        '<table style="line-height:1.5"><caption>Errors and costs of each scenario</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
+
+
+_CELL = 'style="padding:0 0.6em;text-align:right"'

@@ -45,7 +45,9 @@ def recurrent_step(layer):
     def step(inputs, mask, states, training):
         kernel, recurrent, bias = _weights(cell, inputs.dtype)
         x = tf.transpose(inputs, (1, 0, 2))  # (steps, batch, features)
-        entering = tf.tensordot(x, kernel, 1) + bias
+        # The bias as one more feature, of ones: the product adds it, and sums its gradient.
+        x = tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
+        entering = tf.tensordot(x, tf.concat([kernel, bias[None]], axis=0), 1)
         real = tf.transpose(mask)[..., None]
         hidden, *after = _loop(partial(gates, cell), entering, real, recurrent, states)
         return Hidden(tf.transpose(hidden, (1, 0, 2)), after)
@@ -108,22 +110,26 @@ def _loop(gates, entering, mask, recurrent, states):
         return [tf.where(real, a, b) for a, b in zip(new, states, strict=True)]
 
     def forwards(entering, recurrent, states):
-        kept = [_array(steps, each) for each in (entering[0], *states)]
+        totals = _array(steps, entering[0])
+        kept = [_array(steps + 1, state).write(0, state) for state in states]
 
-        def body(t, states, kept):
+        def body(t, states, totals, kept):
             total = entering[t] + tf.matmul(states[0], recurrent)
-            states = advance(total, states, mask[t])
-            kept = [a.write(t, each) for a, each in zip(kept, (total, *states), strict=True)]
-            return t + 1, states, kept
+            # Read again: a kernel that writes over what it reads is several times slower.
+            before = [kept[0].read(t), *states[1:]]
+            states = advance(total, before, mask[t])
+            kept = [array.write(t + 1, each) for array, each in zip(kept, states, strict=True)]
+            return t + 1, states, totals.write(t, total), kept
 
-        loop = 0, states, kept
-        _, last, kept = tf.while_loop(lambda t, *_: t < end, body, loop, maximum_iterations=steps)
-        totals, *after = (array.stack() for array in kept)
-        return last, totals, after
+        loop = 0, states, totals, kept
+        _, last, totals, kept = tf.while_loop(
+            lambda t, *_: t < end, body, loop, maximum_iterations=steps
+        )
+        return last, totals.stack(), [array.stack() for array in kept]
 
-    def backwards(totals, recurrent, before, d_hidden, d_last):
+    def backwards(totals, recurrent, states, d_hidden, d_last):
         def body(t, d_states, d_totals):
-            inputs = [totals[t], *(states[t] for states in before)]
+            inputs = [d_totals.read(t), *(each[t] for each in states)]
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
                 after = advance(inputs[0], inputs[1:], mask[t])
@@ -134,25 +140,22 @@ def _loop(gates, entering, mask, recurrent, states):
             d_h += tf.matmul(d_total, recurrent, transpose_b=True)
             return t - 1, [d_h, *rest], d_totals.write(t, d_total)
 
-        loop = end - 1, d_last, _array(steps, totals[0])
+        # Each total gives way to its gradient: past the end, both are 0.
+        loop = end - 1, d_last, _array(steps, totals[0]).unstack(totals)
         _, d_states, d_totals = tf.while_loop(
             lambda t, *_: t >= 0, body, loop, maximum_iterations=steps
         )
         d_totals = d_totals.stack()
-        return d_totals, tf.tensordot(before[0], d_totals, [[0, 1], [0, 1]]), *d_states
+        return d_totals, tf.tensordot(states[0][:-1], d_totals, [[0, 1], [0, 1]]), *d_states
 
     @tf.custom_gradient
     def run(entering, recurrent, *states):
-        last, totals, after = forwards(entering, recurrent, list(states))
+        last, totals, states = forwards(entering, recurrent, list(states))
 
         def gradient(d_hidden, *d_last):
-            before = [
-                tf.concat([first[None], kept[:-1]], axis=0)
-                for first, kept in zip(states, after, strict=True)
-            ]
-            return backwards(totals, recurrent, before, d_hidden, list(d_last))
+            return backwards(totals, recurrent, states, d_hidden, list(d_last))
 
-        return [after[0], *last], gradient
+        return [states[0][1:], *last], gradient
 
     return run(entering, recurrent, *states)
 

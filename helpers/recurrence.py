@@ -129,7 +129,7 @@ def _loop(gates, entering, mask, recurrent, states):
 
     def backwards(totals, recurrent, states, d_hidden, d_last):
         def body(t, d_states, d_totals):
-            inputs = [d_totals.read(t), *(each[t] for each in states)]
+            inputs = [totals[t], *(each[t] for each in states)]
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
                 after = advance(inputs[0], inputs[1:], mask[t])
@@ -140,8 +140,7 @@ def _loop(gates, entering, mask, recurrent, states):
             d_h += tf.matmul(d_total, recurrent, transpose_b=True)
             return t - 1, [d_h, *rest], d_totals.write(t, d_total)
 
-        # Each total gives way to its gradient: past the end, both are 0.
-        loop = end - 1, d_last, _array(steps, totals[0]).unstack(totals)
+        loop = end - 1, d_last, _array(steps, totals[0])
         _, d_states, d_totals = tf.while_loop(
             lambda t, *_: t >= 0, body, loop, maximum_iterations=steps
         )

@@ -6,17 +6,16 @@ import warnings
 from html import unescape
 
 import ipywidgets as widgets
-import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
-from matplotlib.collections import PolyCollection
 
 from helpers import plots
 from helpers.explorers import explore_epochs, explore_targets
 from helpers.explorers.arguments import CALLS, SOURCES, draw_epochs, pair_targets
 from helpers.plots.arguments import AGAIN, plot_epochs, plot_targets
 from helpers.windows import sliding_windows
+from tests.pictures import rectangles
 
 RAN_OUT = "Your input ran out of data"
 LIMIT = 25
@@ -251,14 +250,8 @@ def test_the_lower_picture_is_of_the_chosen_call():
 
 def cells(ax, style):
     """Rectangles of a style, as (left, right, middle)."""
-    boxes = set()
-    for collection in ax.findobj(PolyCollection):
-        same = np.allclose(collection.get_facecolor()[:, :3], mpl.colors.to_rgb(style["facecolor"]))
-        if same and collection.get_hatch() == style.get("hatch"):
-            for path in collection.get_paths():
-                box = path.get_extents()
-                boxes.add((box.x0, box.x1, round(box.y0 + box.height / 2, 6)))
-    return boxes
+    boxes = rectangles(ax, style)
+    return {(left, left + width, round(low + height / 2, 6)) for left, low, width, height in boxes}
 
 
 def markers(ax, style):
@@ -276,7 +269,7 @@ def test_epochs_show_each_row_as_drawn_once_again_or_not():
     ):
         expected = {(epoch - 0.5, epoch + 0.5, row) for epoch, row in np.argwhere(where)}
         assert cells(ax, style) == expected
-    (lines,) = [c for c in ax.collections if not isinstance(c, PolyCollection)]
+    (lines,) = ax.collections
     assert [line[0][1] for line in lines.get_segments()] == [-0.5, 1.5, 2.5]
     assert [(t.get_position()[0], t.get_text()) for t in ax.texts] == [(0, ""), (1, "ran out")]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "row")

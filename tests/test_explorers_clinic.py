@@ -9,13 +9,13 @@ import ipywidgets as widgets
 import keras
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from PIL import Image
 
 from helpers import plots
 from helpers.explorers.clinic import ORDERS, deal_windows, explore_batches
 from helpers.plots.batches import FOREIGN, ZEROS, plot_batches
+from tests.pictures import rectangles
 
 
 def shown(explorer):
@@ -29,11 +29,7 @@ def shown(explorer):
 
 def cells(ax, style):
     """The (batch, row) of each cell that is drawn in a style."""
-    found = []
-    for artist in ax.collections:
-        if to_rgba(style["facecolor"]) == tuple(artist.get_facecolor()[0]):
-            found += [tuple(path.vertices[:4].mean(axis=0)) for path in artist.get_paths()]
-    return {(round(x), round(y)) for x, y in found}
+    return {(round(x + 0.5), round(y + 0.45)) for x, y, _, _ in rectangles(ax, style)}
 
 
 # --- dealing ---------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from keras import layers
 from matplotlib import pyplot as plt
-from matplotlib.collections import PolyCollection
 from PIL import Image
 
 import helpers.probes
@@ -18,6 +17,7 @@ from helpers import plots
 from helpers.explorers import explore_layers
 from helpers.plots.layers import UNMASKED, plot_layers
 from helpers.windows import length_mask, pad_batch
+from tests.pictures import rectangles
 
 LENGTHS = (4, 6, 2)
 
@@ -144,12 +144,7 @@ def test_without_a_mask_every_timestep_counts_in_the_picture_too(explorer):
 
 def cell_count(ax, style):
     """Timesteps drawn in a style."""
-    widths = 0.0
-    for collection in ax.findobj(PolyCollection):
-        same = np.allclose(collection.get_facecolor()[:, :3], mpl.colors.to_rgb(style["facecolor"]))
-        if same and collection.get_hatch() == style.get("hatch"):
-            widths += sum(path.get_extents().width for path in collection.get_paths())
-    return round(widths)
+    return round(sum(width for _, _, width, _ in rectangles(ax, style)))
 
 
 def notes(explorer):
@@ -253,14 +248,8 @@ ROWS = [
 
 
 def boxes(ax, style):
-    """Rectangles of a style, as (left, top, width, height)."""
-    found = []
-    for collection in ax.findobj(PolyCollection):
-        same = np.allclose(collection.get_facecolor()[:, :3], mpl.colors.to_rgb(style["facecolor"]))
-        if same and collection.get_hatch() == style.get("hatch"):
-            extents = [path.get_extents() for path in collection.get_paths()]
-            found += [(box.x0, box.y0, box.width, box.height) for box in extents]
-    return sorted(found, key=lambda box: (box[1], box[0]))
+    """Rectangles of a style, as (left, top, width, height), from top to bottom."""
+    return sorted(rectangles(ax, style), key=lambda box: (box[1], box[0]))
 
 
 def test_runs_of_each_kind_stand_in_their_sequence_and_layer():

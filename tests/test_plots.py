@@ -4,10 +4,11 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import LineCollection
 
 from helpers import plots
 from helpers.windows import bucket_by_length, split_windows
+from tests.pictures import rectangles
 
 MASK = split_windows([np.ones((n, 1)) for n in (7, 12, 4)], 5).mask
 STATES = np.linspace(-1, 1, 12 * 4).reshape(12, 4)
@@ -42,16 +43,7 @@ def draw(request):
     return DRAW[request.param]
 
 
-def cells(ax, style):
-    """Rectangles of a style, as (left, bottom, width, height)."""
-    boxes = []
-    for collection in ax.findobj(PolyCollection):
-        same = np.allclose(collection.get_facecolor()[:, :3], mpl.colors.to_rgb(style["facecolor"]))
-        if same and collection.get_hatch() == style.get("hatch"):
-            for path in collection.get_paths():
-                box = path.get_extents()
-                boxes.append((box.x0, box.y0, box.width, box.height))
-    return boxes
+PADDING = {"facecolor": "none", "hatch": "//"}  # over states
 
 
 def borders(ax):
@@ -126,7 +118,7 @@ def test_windows_show_each_timestep_as_real_or_padded_and_every_border():
     ax = DRAW["windows"]()
     rows = MASK.swapaxes(0, 1).reshape(3, 15)
     for style, where in ((plots.REAL, rows), (plots.PADDED, ~rows)):
-        centres = {(round(x + w / 2), round(y + h / 2)) for x, y, w, h in cells(ax, style)}
+        centres = {(round(x + w / 2), round(y + h / 2)) for x, y, w, h in rectangles(ax, style)}
         assert centres == {(t, row) for row, t in np.argwhere(where)}
     assert borders(ax) == [-0.5, 4.5, 9.5, 14.5]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("timestep", "sequence")
@@ -144,10 +136,7 @@ def test_states_show_every_unit_over_time_on_a_fixed_scale():
     np.testing.assert_array_equal(image.get_array(), STATES.T)
     assert image.get_clim() == (-1, 1)
     assert borders(ax) == [4.5, 9.5]
-    hatched = [c for c in ax.findobj(PolyCollection) if c.get_hatch()]
-    boxes = [path.get_extents() for c in hatched for path in c.get_paths()]
-    assert min(box.x0 for box in boxes) == 6.5
-    assert max(box.x1 for box in boxes) == 11.5
+    assert rectangles(ax, PADDING) == [(6.5, -0.5, 5.0, STATES.shape[1])]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("timestep", "unit")
     (scale,) = [other for other in ax.figure.axes if other is not ax]
     assert scale.get_ylabel() == "state h"
@@ -155,24 +144,24 @@ def test_states_show_every_unit_over_time_on_a_fixed_scale():
 
 def test_states_without_padding_have_no_hatch():
     ax = plots.plot_states(STATES)
-    assert sum(len(c.get_paths()) for c in ax.findobj(PolyCollection) if c.get_hatch()) == 0
+    assert rectangles(ax, PADDING) == []
 
 
 def test_reach_shows_state_above_and_gradient_below_on_a_logarithmic_scale():
     ax = DRAW["reach"]()
     expected = np.clip(1 - np.arange(12.0)[::-1] / 4, 0, 1)  # four decades
-    state = sorted((x, h) for x, y, w, h in cells(ax, plots.STATE) if y == 0)
-    gradient = sorted((x, h) for x, y, w, h in cells(ax, plots.GRADIENT))
+    state = sorted((x, h) for x, y, w, h in rectangles(ax, plots.STATE) if y == 0)
+    gradient = sorted((x, h) for x, y, w, h in rectangles(ax, plots.GRADIENT))
     for bars in (state, gradient):
         np.testing.assert_allclose([height for _, height in bars], expected, atol=1e-9)
         np.testing.assert_allclose([left for left, _ in bars], np.arange(12) - 0.5)
-    assert min(y for _, y, _, _ in cells(ax, plots.GRADIENT)) == -1
+    assert min(y for _, y, _, _ in rectangles(ax, plots.GRADIENT)) == -1
     assert borders(ax) == [4.5, 9.5]
 
 
 def test_no_reach_at_all_is_drawn_as_none():
     ax = plots.plot_reach(np.zeros(4), np.zeros(4))
-    assert all(height == 0 for _, _, _, height in cells(ax, plots.STATE))
+    assert all(height == 0 for _, _, _, height in rectangles(ax, plots.STATE))
 
 
 def test_padding_shows_each_sequence_up_to_the_longest_of_its_bucket():

@@ -1,14 +1,14 @@
 """What every explorer is made of: controls, a quick picture, and a readout."""
 
 import base64
-import io
 import re
+import struct
+import zlib
 from html import escape
 
 import ipywidgets as widgets
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from PIL import Image
 
 from helpers import plots
 from helpers.validation import check_whole_number
@@ -102,10 +102,7 @@ class _Canvas:
         self._canvas.restore_region(self._background)
         for artist in sorted(moving, key=lambda artist: artist.zorder):
             artist.axes.draw_artist(artist)
-        file = io.BytesIO()
-        pixels = Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert("RGB")
-        pixels.save(file, "png", compress_level=1)
-        return file.getvalue()
+        return _png(np.asarray(self._canvas.buffer_rgba()))
 
     def _draw_background(self, moving):
         for artist in moving:
@@ -121,6 +118,27 @@ def _frame(ax):
     legend = ax.get_legend()
     names = () if legend is None else tuple(text.get_text() for text in legend.get_texts())
     return ax.get_xlim(), ax.get_ylim(), ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale(), names
+
+
+def _png(pixels):
+    """Return (height, width, 4) bytes as a PNG file, in a third of the time that Pillow takes.
+
+    Pillow looks for the best filter of each row; here no row is filtered.
+    Format: https://www.w3.org/TR/png-3/
+    """
+    height, width, _ = pixels.shape
+    rows = np.zeros((height, 1 + 4 * width), np.uint8)  # each begins with 0: not filtered
+    rows[:, 1:] = pixels.reshape(height, -1)
+    eight_bit_rgba = (8, 6, 0, 0, 0)
+    chunks = (
+        (b"IHDR", struct.pack(">2I5B", width, height, *eight_bit_rgba)),
+        (b"IDAT", zlib.compress(rows, level=1)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
 
 
 def _image(png, words, figure):

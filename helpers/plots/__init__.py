@@ -7,10 +7,10 @@ explorer moves without a new figure.
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, PathPatch
+from matplotlib.path import Path
 
 from helpers.validation import (
     as_array,
@@ -323,7 +323,9 @@ def _add_rectangles(ax, left, bottom, width, height, style):
         (left, bottom + height),
     ]
     vertices = np.stack([np.stack(corner, axis=-1) for corner in corners], axis=1)
-    ax.add_collection(PolyCollection(vertices, **style, gid=_DRAWN, linewidths=0.8))
+    # One path for all: a hatch is then laid out once, not for every rectangle.
+    path = Path.make_compound_path_from_polys(vertices)
+    ax.add_patch(PathPatch(path, **style, gid=_DRAWN, linewidth=0.8))
 
 
 def _add_borders(ax, positions, top, *, start=-0.5):

@@ -1,8 +1,10 @@
 """Moving a control changes the picture, its alt text and the words, and nothing is lost."""
 
+import _thread
 import base64
 import io
 import re
+import threading
 from html import escape, unescape
 
 import ipywidgets as widgets
@@ -272,8 +274,18 @@ def test_training_can_be_stopped_and_leaves_no_result(training, monkeypatch):
     button.click()
     assert button.description == "Stop"
     button.click()
-    explorer._thread.join(timeout=60)
-    assert not explorer._thread.is_alive()
+    explorer.wait()
+    assert "Stopped." in status.value
+    assert button.description == "Train"
+    assert (2, True) not in explorer.errors
+
+
+def test_interrupting_the_kernel_stops_training(training, monkeypatch):
+    explorer, button, _, status = training
+    monkeypatch.setattr(explorer, "_epochs", 1_000_000)
+    explorer.controls["steps"].value = 2
+    threading.Timer(1.0, _thread.interrupt_main).start()  # as a signal does it
+    explorer.train()
     assert "Stopped." in status.value
     assert button.description == "Train"
     assert (2, True) not in explorer.errors

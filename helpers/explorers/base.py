@@ -3,6 +3,7 @@
 import base64
 import re
 import struct
+import threading
 import zlib
 from html import escape
 
@@ -41,6 +42,7 @@ class Explorer(widgets.VBox):
 
     def __init__(self, figure, controls, draw, *, extra=()):
         self._canvas, self._draw = _Canvas(figure), draw
+        self._drawing = threading.RLock()  # a slider may move at the moment when a training ends
         self._picture, self._readout = widgets.HTML(), widgets.HTML()
         self.controls = {
             name: control.children[-1] if isinstance(control, widgets.HBox) else control
@@ -53,10 +55,11 @@ class Explorer(widgets.VBox):
 
     def redraw(self, _change=None):
         """Draw for the controls' present values."""
-        self.words = self._draw(**{name: c.value for name, c in self.controls.items()})
-        self._png = self._canvas.png()
-        self._picture.value = _image(self._png, self.words, self._canvas.figure)
-        self._readout.value = f'<p role="status">{escape(self.words)}</p>'
+        with self._drawing:
+            self.words = self._draw(**{name: c.value for name, c in self.controls.items()})
+            self._png = self._canvas.png()
+            self._picture.value = _image(self._png, self.words, self._canvas.figure)
+            self._readout.value = f'<p role="status">{escape(self.words)}</p>'
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs) or {}

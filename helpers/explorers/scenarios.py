@@ -1,6 +1,5 @@
 """Scenarios trained under a slider, compared in one picture and one table."""
 
-import threading
 import time
 from html import escape
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from helpers import plots
 from helpers.advice import as_table, choose_scenario, number, recommend, table_rows
+from helpers.explorers.background import Background
 from helpers.explorers.base import LABEL, Explorer, carry_word, labelled_slider
 from helpers.plots import series as series_plots
 from helpers.scenarios import (
@@ -52,8 +52,6 @@ def explore_scenarios(task, *, unit="", steps=1, effort=1, units=16):
 
 
 class _Scenarios(Explorer):
-    """Trains in a thread, so that the kernel keeps answering the stop button."""
-
     def __init__(self, task, unit, steps, effort, units):
         if not isinstance(task, Task):
             raise TypeError(
@@ -67,9 +65,7 @@ class _Scenarios(Explorer):
         self._copying, self._sizes = copying_errors(task)
         self._measured = {}  # (steps, carry) to Scenario
         self._chosen, self._advice = None, ""
-        self._stop, self._ended = threading.Event(), threading.Event()
-        self._ended.set()
-        self._drawing = threading.Lock()
+        self._background = Background()
         self._train = widgets.Button(description="Train", icon="play")
         self._halt = widgets.Button(description="Stop", icon="stop", disabled=True)
         self._bar = widgets.FloatProgress(
@@ -78,7 +74,7 @@ class _Scenarios(Explorer):
         self._status, self._table = widgets.HTML(), widgets.HTML()
         self.progress = widgets.HBox([self._halt, self._bar, self._status])
         self._train.on_click(lambda _: self._start([self.controls["steps"].value]))
-        self._halt.on_click(lambda _: self._stop.set())
+        self._halt.on_click(lambda _: self._background.stop())
         self._axes = plots.new_axes(3, height=7.4, ratios=(5, 2, 2))
         figure = self._axes[0].figure
         figure.set_layout_engine(None)  # the labels' widths change when the first errors come
@@ -102,16 +98,7 @@ class _Scenarios(Explorer):
 
     def wait(self):
         """Wait for the end of the training. Interrupting the kernel stops it, as Stop does."""
-        try:
-            self._wait()
-        except KeyboardInterrupt:
-            self._stop.set()
-            self._wait()
-
-    def _wait(self):
-        # Not `Thread.join`: where that is interrupted, Python 3.11 takes the thread for ended.
-        while not self._ended.wait(0.2):  # on Windows, nothing interrupts without a limit
-            pass
+        self._background.wait()
 
     @property
     def comparison(self):
@@ -144,20 +131,13 @@ class _Scenarios(Explorer):
         model.set_weights(self._measured[steps, carry].weights)
         return model
 
-    def redraw(self, _change=None):
-        """Draw for the controls' present values."""
-        with self._drawing:  # a slider may move at the moment when a training ends
-            super().redraw()
-
     def _start(self, steps):
-        if not self._ended.is_set():
+        if self._background.busy:
             return
-        self._stop.clear()
-        self._ended.clear()
         self._train.disabled, self._halt.disabled = True, False
         self._bar.value = 0.0
         scenarios = [(n, carry) for n in dict.fromkeys(steps) for carry in (True, False)]
-        threading.Thread(target=self._run, args=[scenarios], daemon=True).start()
+        self._background.start(self._run, scenarios)
 
     def _run(self, scenarios):
         words = "Done."
@@ -167,7 +147,7 @@ class _Scenarios(Explorer):
                     self._say(f"steps = {steps}: preparing …")
                     model = scenario_model(self.task, steps, units=self._units, effort=self._effort)
                 self._measure(model, steps, carry, i / len(scenarios), 1 / len(scenarios))
-                if self._stop.is_set():
+                if self._background.stopping:
                     words = "Stopped."
                     break
                 self.redraw()
@@ -175,7 +155,6 @@ class _Scenarios(Explorer):
             words = f"{type(problem).__name__}: {problem}"
         self._say(words)
         self._train.disabled, self._halt.disabled = False, True
-        self._ended.set()
 
     def _measure(self, model, steps, carry, start, share):
         name = f"steps = {steps}, state {carry_word(carry)}"
@@ -187,7 +166,7 @@ class _Scenarios(Explorer):
                 last = time.monotonic()
                 self._bar.value = start + share * done / of
                 self._say(f"{name}: epoch {done} of {of}")
-            return self._stop.is_set()
+            return self._background.stopping
 
         known, other = self._measured.get((steps, carry)), self._measured.get((steps, not carry))
         found = measure_scenario(

@@ -1,12 +1,12 @@
 """Training under a slider: the forecast, and its error for each window length."""
 
-import threading
 from html import escape
 
 import ipywidgets as widgets
 import numpy as np
 
 from helpers import plots
+from helpers.explorers.background import Background
 from helpers.explorers.base import LABEL, Explorer, carry_style, carry_word, labelled_slider
 from helpers.validation import check_array, check_whole_number
 from helpers.windows import Windows, join_windows, split_windows
@@ -40,8 +40,6 @@ def explore_training(series, times, *, n_train, steps=1, epochs=60, units=16, er
 
 
 class _TrainingExplorer(Explorer):
-    """Trains in a thread, so that the kernel keeps answering the stop button."""
-
     def __init__(self, series, times, n_train, steps, epochs, units, error):
         self._series = _check_series(series)
         self._times = _check_times(times, len(self._series))
@@ -53,8 +51,7 @@ class _TrainingExplorer(Explorer):
         self._most = min(60, self._n_train - 1)
         steps = check_whole_number("steps", steps, maximum=self._most)
         self._axes = plots.new_axes(2, height=5.6, ratios=(1, 1))
-        self._stop, self._thread, self._model = threading.Event(), None, None
-        self._drawing = threading.Lock()
+        self._background, self._model = Background(), None
         self._forecasts, self.errors = {}, {}
         self._button = widgets.Button(description="Train", icon="play")
         self._progress = widgets.IntProgress(0, 0, epochs, description="epoch", style=LABEL)
@@ -73,36 +70,34 @@ class _TrainingExplorer(Explorer):
         )
 
     def train(self):
-        """Train for the controls' values and wait for the end."""
+        """Train for the controls' values and wait for the end, as `wait()` does."""
+        self.wait()
         self._start()
-        self._thread.join()
+        self.wait()
 
-    def redraw(self, _change=None):
-        """Draw for the controls' present values."""
-        with self._drawing:  # a slider may move at the moment when a training ends
-            super().redraw()
+    def wait(self):
+        """Wait for the end of the training. Interrupting the kernel stops it, as Stop does."""
+        self._background.wait()
 
     def _clicked(self, _button):
-        if self._thread is not None and self._thread.is_alive():
-            self._stop.set()
+        if self._background.busy:
+            self._background.stop()
             self._say("Stopping …")
         else:
             self._start()
 
     def _start(self):
-        self._stop.clear()
         self._button.description, self._button.icon = "Stop", "stop"
         self._progress.value = 0
         self._say("Preparing the model …")
         settings = self.controls["steps"].value, self.controls["carry"].value
-        self._thread = threading.Thread(target=self._run_and_show, args=settings, daemon=True)
-        self._thread.start()
+        self._background.start(self._run_and_show, *settings)
 
     def _run_and_show(self, steps, carry):
         try:
             self._run(steps, carry)
             self.redraw()
-            words = "Stopped." if self._stop.is_set() else "Done."
+            words = "Stopped." if self._background.stopping else "Done."
         except Exception as problem:  # a thread's error would vanish: show it
             words = f"{type(problem).__name__}: {problem}"
         self._say(words)
@@ -120,7 +115,7 @@ class _TrainingExplorer(Explorer):
         def follow(epoch, _logs):
             self._progress.value = epoch + 1
             self._status.value = f"{epoch + 1} of {self._epochs}"
-            model.stop_training = self._stop.is_set()
+            model.stop_training = self._background.stopping
 
         model = self._fresh_model()
         inputs, targets = self._series[:-1], self._series[1:]
@@ -136,7 +131,7 @@ class _TrainingExplorer(Explorer):
             carry=carry,
             callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=follow)],
         )
-        if self._stop.is_set():
+        if self._background.stopping:
             return
         every = split_windows([inputs], steps)
         outputs = predict_windows(model, every.inputs, mask=every.mask, carry=carry)

@@ -10,6 +10,7 @@ import inspect
 import itertools
 import json
 import re
+import sys
 import tomllib
 import warnings
 from pathlib import Path
@@ -500,6 +501,18 @@ def state_reaches_further_than_gradient():
     assert (reach[5:] > 0).all()
 
 
+@claim("1.15", "The rows of a batch do not mix: each row's state is that of the row alone.")
+def rows_do_not_mix():
+    sequences = sequences_of(6, 6, 6)
+    lstm = trained_like(keras.layers.LSTM(8, return_state=True), scale=0.8)
+    _, *together = lstm(np.stack(sequences))
+    for row, sequence in enumerate(sequences):
+        _, *single = lstm(sequence[None])
+        for one, other in zip(together, single, strict=True):
+            np.testing.assert_allclose(one[row], other[0], atol=1e-5)
+    assert np.abs(together[0][0] - together[0][1]).max() > 0.1
+
+
 # --- lesson 02 -------------------------------------------------------------------------------
 
 
@@ -786,6 +799,58 @@ def jit_compile_compiles_the_training():
     fit(jit_compile=False)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"(?i)compil"):
         fit(jit_compile=True)
+
+
+@claim(
+    "2.18",
+    "With `zero_output_for_mask=True` masked timesteps give zeros; the outputs at real timesteps "
+    "and the state are as without.",
+)
+def masked_outputs_can_be_zeros():
+    lstm, (inputs, mask) = keras_lstm(), padded_batch()
+    zeros = keras.layers.LSTM.from_config(lstm.get_config() | {"zero_output_for_mask": True})
+    zeros.build(inputs.shape)
+    zeros.set_weights(lstm.get_weights())
+    (outputs, *states), (other, *other_states) = lstm(inputs, mask=mask), zeros(inputs, mask=mask)
+    assert not other.numpy()[~mask].any()
+    assert np.array_equal(outputs.numpy()[mask], other.numpy()[mask])
+    assert np.array_equal(states, other_states)
+    ended = ~mask[:, -1]
+    assert np.abs(outputs[:, -1] - other[:, -1]).max(axis=1)[ended].min() > 0.01
+    assert np.abs(np.mean(outputs, axis=1) - np.mean(other, axis=1)).max(axis=1)[ended].min() > 0.01
+
+
+@claim(
+    "2.19",
+    "Before cuDNN, Keras checks a mask: in each row the real timesteps come first, and there is "
+    "at least one.",
+)
+def a_mask_for_cudnn_is_padded_post():
+    module = sys.modules["keras.src.backend.tensorflow.rnn"]
+    check = module._assert_valid_mask
+    check(np.array([[True, True, False], [True, True, True]]))
+    for bad in ([False, True, True], [True, False, True], [False, False, False]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="right-padded"):
+            check(np.array([[True, True, False], bad]))
+    for name in ("lstm", "gru"):
+        source = inspect.getsource(getattr(module, f"_cudnn_{name}"))
+        assert source.index("_assert_valid_mask(mask)") < source.index("CudnnRNNV3")
+
+
+@claim(
+    "2.20",
+    "`zero_output_for_mask=True` is said to count only with `return_sequences=True`; without, the "
+    "last output is zeros for every row that ended early.",
+)
+def zeros_reach_the_last_output_too():
+    inputs, mask = padded_batch()
+    last = trained_like(keras.layers.LSTM(8, use_cudnn=False, zero_output_for_mask=True))
+    outputs = last(inputs, mask=mask).numpy()
+    ended = ~mask[:, -1]
+    assert not outputs[ended].any()
+    assert outputs[~ended].any()
+    said = " ".join(keras.layers.RNN.__doc__.split())
+    assert "this field is only used when `return_sequences` is `True`" in said
 
 
 # --- lesson 03 -------------------------------------------------------------------------------

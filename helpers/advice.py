@@ -235,7 +235,8 @@ def _reset(comparison, chosen, carried):
         + (" at this length." if clear else " makes nothing clearly better at this length.")
         + " Windows that reset may come in any order, which is simpler.",
         f"{_less(comparison, carried, chosen)}.",
-        "shorter windows, or a next value that depends on what lies further back.",
+        ("shorter windows, or " if chosen.steps > 1 else "")
+        + "a next value that depends on what lies further back.",
     )
 
 

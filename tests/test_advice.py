@@ -200,6 +200,12 @@ def test_a_reset_that_is_as_good_with_longer_windows_is_named():
     assert "with steps = 64, reset is as good" in recommend(compared(errors))[1].change
 
 
+@pytest.mark.parametrize(("steps", "shorter"), [(1, False), (2, True)])
+def test_shorter_windows_are_suggested_where_there_are_any(steps, shorter):
+    change = recommend(compared({(steps, True): 10, (steps, False): 10}))[1].change
+    assert ("shorter windows" in change) == shorter
+
+
 def test_a_quicker_scenario_that_is_as_good_is_named():
     slow, quick = scenario(1, False, 10, seconds=0.5), scenario(64, False, 10, seconds=0.1)
     cost = recommend(Comparison([slow, quick], np.full(8, 900.0), SIZES))[-1]

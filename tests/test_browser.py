@@ -15,6 +15,11 @@ ROOT = Path(__file__).parent.parent
 LESSONS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 SCREENSHOTS = ROOT / "build" / "screenshots"
 
+CUT_OFF = """() => [...document.querySelectorAll(
+        ".jp-OutputArea :is(label, button, .widget-label, .widget-label-basic, .widget-readout)")]
+    .filter(each => each.offsetParent && each.scrollWidth > each.clientWidth + 1)
+    .map(each => each.textContent)"""
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(
@@ -24,9 +29,14 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("lab")
+
+
+@pytest.fixture(scope="module")
+def lab(folder):
     notebooks = [ROOT / "notebooks" / lesson for lesson in LESSONS]
-    with running_lab(notebooks, tmp_path_factory.mktemp("lab")) as address:
+    with running_lab(notebooks, folder) as address:
         yield address
 
 
@@ -68,7 +78,26 @@ def test_lesson_runs_and_moves(lab, page, lesson):
         page.keyboard.press("Space")
     _assert_no_errors(page)
     assert page.problems == []
-    _keep_screenshots(page, name)
+    _look_at_every_size(page, name)
+
+
+def test_a_file_of_ones_own_is_read_where_its_path_is_typed(lab, page, folder):
+    rain = "\n".join(f"{day},{day % 7}" for day in range(3, 60))
+    (folder / "rain.csv").write_text(f"day,rain\n1,0.5\n2,\n{rain}\n")
+    open_notebook(page, lab, "07_choose_your_steps.ipynb")
+    cell = page.locator(".jp-CodeCell", has_text="own = explore_own_data()")
+    cell.locator(".cm-content").click()
+    for command in ("notebook:run-all-above", "notebook:run-cell"):
+        page.evaluate("command => void window.jupyterapp.commands.execute(command)", command)
+    path = cell.get_by_placeholder("folder/file.csv")
+    path.fill("rain.csv")
+    path.press("Enter")
+    cell.get_by_text("Received: a gap in line 3").wait_for()
+    cell.get_by_label("fill gaps with the value before").check()
+    cell.get_by_text("One series of 59 timesteps").wait_for()
+    assert page.evaluate(CUT_OFF) == []
+    _assert_no_errors(page)
+    assert page.problems == []
 
 
 def _assert_no_errors(page):
@@ -131,8 +160,8 @@ def _train(page, button):
     explorer.first.get_by_role("button", name="Train").wait_for()  # no longer "Stop"
 
 
-def _keep_screenshots(page, name):
-    """Keep the lesson at 1280 px and at 200 % zoom, light and dark."""
+def _look_at_every_size(page, name):
+    """At 1280 px and at 200 % zoom, light and dark: keep the lesson; no label may be cut off."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for theme in ("Light", "Dark"):
         page.evaluate(
@@ -145,4 +174,5 @@ def _keep_screenshots(page, name):
             height = page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollHeight")
             page.set_viewport_size({"width": width, "height": min(height + 120, 30_000)})
             page.wait_for_timeout(300)
+            assert page.evaluate(CUT_OFF) == [], f"cut off at {width} px"
             page.screenshot(path=SCREENSHOTS / f"{name}-{label}-{theme.lower()}.png")

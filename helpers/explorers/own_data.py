@@ -68,7 +68,7 @@ class _Chooser(widgets.VBox):
             description="features", rows=4, style=LABEL, layout=_WIDE
         )
         self._fill = widgets.Checkbox(
-            False, description="fill gaps with the value before", style=LABEL
+            False, description="fill gaps with the value before", style=LABEL, layout=_WIDE
         )
         self._columns = widgets.VBox([self._id, self._time, self._values, self._target, self._fill])
         self._status, self._body = widgets.HTML(), widgets.VBox()

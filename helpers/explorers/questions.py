@@ -1,9 +1,13 @@
 """A lesson's questions, answered at once."""
 
+import textwrap
+
 import ipywidgets as widgets
 
 from helpers import checks
 from helpers.explorers.base import with_code
+
+_WIDTH = 66  # characters of a stored line: what a page at 200 % zoom can hold
 
 
 def ask(name):
@@ -40,6 +44,10 @@ class _Question(widgets.VBox):
         super().__init__(children)
 
     def _repr_mimebundle_(self, **kwargs):
-        listed = "\n".join(f"  ○ {choice}" for choice in self._question.choices)
+        choices = [
+            textwrap.fill(choice, _WIDTH, initial_indent="  ○ ", subsequent_indent="    ")
+            for choice in self._question.choices
+        ]
+        text = textwrap.fill(self._question.text, _WIDTH)
         bundle = super()._repr_mimebundle_(**kwargs) or {}
-        return bundle | {"text/plain": f"{self._question.text}\n{listed}"}
+        return bundle | {"text/plain": "\n".join([text, *choices])}

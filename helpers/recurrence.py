@@ -128,8 +128,8 @@ def _loop(gates, entering, mask, recurrent, states):
         return last, totals.stack(), [array.stack() for array in kept]
 
     def backwards(totals, recurrent, states, d_hidden, d_last):
-        def body(t, d_states, d_totals):
-            inputs = [totals[t], *(each[t] for each in states)]
+        def body(t, total, d_states, d_totals):
+            inputs = [total, *(each[t] for each in states)]
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
                 after = advance(inputs[0], inputs[1:], mask[t])
@@ -138,10 +138,13 @@ def _loop(gates, entering, mask, recurrent, states):
                 after, inputs, output_gradients=d_states, unconnected_gradients="zero"
             )
             d_h += tf.matmul(d_total, recurrent, transpose_b=True)
-            return t - 1, [d_h, *rest], d_totals.write(t, d_total)
+            d_totals = d_totals.write(t, d_total)
+            return t - 1, d_totals.read(tf.maximum(t - 1, 0)), [d_h, *rest], d_totals
 
-        loop = end - 1, d_last, _array(steps, totals[0])
-        _, d_states, d_totals = tf.while_loop(
+        # A total gives way to its gradient; past the end both are 0. Then the next one is read:
+        # read and written in one kernel, all would be copied at each timestep.
+        loop = end - 1, totals[end - 1], d_last, _array(steps, totals[0]).unstack(totals)
+        _, _, d_states, d_totals = tf.while_loop(
             lambda t, *_: t >= 0, body, loop, maximum_iterations=steps
         )
         d_totals = d_totals.stack()

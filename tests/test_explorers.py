@@ -216,11 +216,11 @@ def test_buckets_are_counted_right():
     assert "0% of the work is padding" in explorer.words
 
 
-def test_costs_are_read_out_beside_those_of_a_full_pass():
+def test_costs_are_read_out_beside_those_of_the_longest_windows():
     explorer = explore_cost(COSTS)
     explorer.controls["chosen"].value = 0
-    assert "steps = 1: 2.00 s an epoch and 0.5 MiB" in explorer.words
-    assert "full-length pass of 24: 0.50 s and 3.0 MiB" in explorer.words
+    assert "steps = 1: 2,000.0 ms an epoch and 0.5 MiB" in explorer.words
+    assert "longest windows measured, steps = 24: 500.0 ms and 3.0 MiB" in explorer.words
 
 
 # --- training --------------------------------------------------------------------------------

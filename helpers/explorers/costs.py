@@ -10,7 +10,7 @@ from helpers.validation import check_list
 
 
 def explore_cost(costs):
-    """Move `steps` and read what one epoch costs in time and memory beside one full pass.
+    """Move `steps` and read what one epoch costs in time and memory, beside the longest.
 
     Parameters
     ----------
@@ -29,13 +29,13 @@ def explore_cost(costs):
             )
     costs = sorted(costs, key=lambda cost: cost.steps)
     steps = np.array([cost.steps for cost in costs])
-    seconds = np.array([cost.seconds for cost in costs])
+    milliseconds = np.array([1000 * cost.seconds for cost in costs])
     mebibytes = np.array([cost.mebibytes for cost in costs])
     panels = plots.new_axes(2, height=5.0)
 
     def draw(chosen):
         for ax, values, ylabel in zip(
-            panels, (seconds, mebibytes), ("time (s an epoch)", "memory (MiB)"), strict=True
+            panels, (milliseconds, mebibytes), ("time (ms an epoch)", "memory (MiB)"), strict=True
         ):
             at = slice(chosen, chosen + 1)
             plots.plot_lines(
@@ -48,11 +48,10 @@ def explore_cost(costs):
                 ax=ax,
             )
             ax.set_ylim(0, 1.15 * values.max())
-        cost, full = costs[chosen], costs[-1]
         return (
-            f"steps = {cost.steps}: {cost.seconds:.2f} s an epoch and {cost.mebibytes:.1f} MiB. "
-            f"One full-length pass of {full.steps}: {full.seconds:.2f} s and "
-            f"{full.mebibytes:.1f} MiB."
+            f"steps = {steps[chosen]}: {milliseconds[chosen]:,.1f} ms an epoch and "
+            f"{mebibytes[chosen]:.1f} MiB. The longest windows measured, steps = {steps[-1]}: "
+            f"{milliseconds[-1]:,.1f} ms and {mebibytes[-1]:.1f} MiB."
         )
 
     options = {"options": [(str(n), i) for i, n in enumerate(steps)], "index": len(steps) - 1}

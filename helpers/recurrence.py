@@ -143,7 +143,9 @@ def _loop(gates, entering, mask, recurrent, states):
 
         # A total gives way to its gradient; past the end both are 0. Then the next one is read:
         # read and written in one kernel, all would be copied at each timestep.
-        loop = end - 1, totals[end - 1], d_last, _array(steps, totals[0]).unstack(totals)
+        # (`totals[end - 1]` would make `end`, and with it the mask, a constant of the program.)
+        latest = tf.gather(totals, end - 1)
+        loop = end - 1, latest, d_last, _array(steps, totals[0]).unstack(totals)
         _, _, d_states, d_totals = tf.while_loop(
             lambda t, *_: t >= 0, body, loop, maximum_iterations=steps
         )

@@ -1,5 +1,7 @@
 """Predicting and training on windows with carried state is what Keras does on whole sequences."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 from helpers.models import get_states, set_states
-from helpers.training import predict_windows, train_windows
+from helpers.training import _epoch, _epoch_data, predict_windows, train_windows
 from helpers.windows import join_windows, pad_batch, split_windows
 
 LENGTHS = (7, 12, 4, 1)
@@ -687,3 +689,18 @@ def test_a_metric_of_several_values_is_kept_as_keras_keeps_it(make_rnn):
     (theirs,) = model.fit(x, y, batch_size=6, verbose=0).history["f1_score"]
     assert isinstance(ours, np.ndarray)
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_the_data_of_an_epoch_are_no_constants_of_its_program(make_rnn, cell, ragged):
+    """Or XLA would compile it again for other values of the same shape."""
+    model = make_rnn(3, cell=cell)
+    model.compile("adam", "mse")
+    windows = split_windows(ragged, 5)
+    targets = np.zeros((*windows.mask.shape, 1), "float32")
+    data = _epoch_data(model, windows.inputs, targets, windows.mask)
+    epoch = _epoch(model, data, idle=False)
+    program = epoch.experimental_get_compiler_ir(*data, tf.constant(True))(stage="hlo")
+    (layout,) = re.findall(r"entry_computation_layout=\{\((.*?)\)->", program)
+    for array, kind, count in zip(data, ("f32", "f32", "pred", "pred"), (1, 1, 2, 2), strict=True):
+        shape = ",".join(map(str, array.shape))  # the mask, and what counts, are of one shape
+        assert layout.count(f"{kind}[{shape}]") == count

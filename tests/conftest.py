@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import helpers
+from helpers import checks
 
 HELPERS = Path(helpers.__file__).parent
 
@@ -195,3 +196,14 @@ BAD_NUMBERS = {
 def bad_number(request):
     """What is no whole number from 1 up, the error, and words of its message."""
     return BAD_NUMBERS[request.param]
+
+
+@pytest.fixture
+def answered(capsys):
+    """A function that gives the verdict of a lesson's check, and the words it printed."""
+
+    def answered(name, answer):
+        verdict = getattr(checks, name)(answer)
+        return bool(verdict), capsys.readouterr().out.strip()
+
+    return answered

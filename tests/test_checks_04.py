@@ -8,17 +8,6 @@ from helpers import checks
 EXERCISES = {name: check for name, check in vars(checks).items() if name.startswith("check_04")}
 
 
-@pytest.fixture
-def answered(capsys):
-    """A function that gives the verdict of a check, and the words it printed."""
-
-    def answered(name, answer):
-        verdict = EXERCISES[name](answer)
-        return bool(verdict), capsys.readouterr().out.strip()
-
-    return answered
-
-
 def dataset_of(rows):
     import tensorflow as tf
 

@@ -10,17 +10,6 @@ from helpers import checks
 EXERCISES = {name: check for name, check in vars(checks).items() if name.startswith("check_05")}
 
 
-@pytest.fixture
-def answered(capsys):
-    """A function that gives the verdict of a check, and the words it printed."""
-
-    def answered(name, answer):
-        verdict = EXERCISES[name](answer)
-        return bool(verdict), capsys.readouterr().out.strip()
-
-    return answered
-
-
 # --- a masked mean ---------------------------------------------------------------------------
 
 

@@ -1,16 +1,15 @@
 """One recurrent layer over the timesteps of a window, with its state passed in and out.
 
 Keras' layers loop over a cell and leave the gradient of the loop to TensorFlow, which keeps
-every intermediate of every timestep. Here the products that do not depend on the state are
-taken out of the loop, and the gradient runs back over the states alone: a smaller program,
+every intermediate of every timestep. Here a timestep is one product and a few kernels, what its
+gradient needs is kept once, and the gradient runs back over the states alone: a smaller program,
 quicker to compile and to run, with the same result.
 """
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
-from keras import layers
+from keras import activations, layers
 
 
 class Hidden(NamedTuple):
@@ -37,33 +36,42 @@ def recurrent_step(layer):
         (batch, steps, features), `mask` (batch, steps) and `states` a list of (batch, units)
         tensors. It shares the layer's weights; what the layer itself keeps is not touched.
     """
-    cell = layer.cell
-    if cell.dropout or cell.recurrent_dropout or not getattr(cell, "reset_after", True):
+    if not _has_formulas(layer):
         return _keras_step(layer)
-    gates = _GATES[type(layer)]
 
     def step(inputs, mask, states, training):
-        kernel, recurrent, bias = _weights(cell, inputs.dtype)
-        x = tf.transpose(inputs, (1, 0, 2))  # (steps, batch, features)
-        # The bias as one more feature, of ones: the product adds it, and sums its gradient.
-        x = tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
-        entering = tf.tensordot(x, tf.concat([kernel, bias[None]], axis=0), 1)
-        real = tf.transpose(mask)[..., None]
-        hidden, *after = _loop(partial(gates, cell), entering, real, recurrent, states)
+        mask = tf.transpose(mask)[..., None]  # (steps, batch, 1)
+        loop = _Loop(_FORMULAS[type(layer)], mask, _last_real(mask))
+        inputs = tf.transpose(inputs, (1, 0, 2))  # (steps, batch, features)
+        hidden, *after = loop.run(inputs, _weights(layer.cell, inputs.dtype), states)
         return Hidden(tf.transpose(hidden, (1, 0, 2)), after)
 
     return step
 
 
+def _has_formulas(layer):
+    """Return whether the layer computes what `_FORMULAS` says: with its default arguments."""
+    cell = layer.cell
+    return (
+        type(layer) in _FORMULAS
+        and cell.activation is activations.tanh
+        and getattr(cell, "recurrent_activation", activations.sigmoid) is activations.sigmoid
+        and getattr(cell, "reset_after", True)
+        and not cell.dropout
+        and not cell.recurrent_dropout
+    )
+
+
 def _weights(cell, dtype):
-    """Return the weights with which every gate is what enters plus what returns.
+    """Return one matrix for all that a timestep adds up: its rows multiply h, the inputs and 1.
 
     A GRU's candidate multiplies what returns before it is added: it gets columns of its own.
     """
     weights = [cell.kernel, cell.recurrent_kernel, *([cell.bias] if cell.use_bias else [])]
     kernel, recurrent, *bias = (tf.cast(weight, dtype) for weight in weights)
     if not isinstance(cell, layers.GRUCell):
-        return kernel, recurrent, sum(bias)
+        bias = bias[0] if bias else tf.zeros_like(kernel[0])
+        return tf.concat([recurrent, kernel, bias[None]], axis=0)
     bias = bias[0] if bias else tf.zeros((2, kernel.shape[1]), dtype)
     gates = 2 * cell.units  # the update gate and the reset gate
     kernel = tf.pad(kernel, [[0, 0], [0, cell.units]])
@@ -71,97 +79,171 @@ def _weights(cell, dtype):
         [recurrent[:, :gates], tf.zeros_like(recurrent[:, gates:]), recurrent[:, gates:]], axis=1
     )
     bias = tf.concat([bias[0, :gates] + bias[1, :gates], bias[0, gates:], bias[1, gates:]], axis=0)
-    return kernel, recurrent, bias
+    return tf.concat([recurrent, kernel, bias[None]], axis=0)
 
 
-def _simple_rnn(cell, total, states):
-    return [cell.activation(total)]
+class _Formulas(NamedTuple):
+    """A cell's arithmetic.
 
-
-def _gru(cell, total, states):
-    (h,) = states
-    z, r, entering, returning = tf.split(total, 4, axis=-1)
-    z, r = cell.recurrent_activation(z), cell.recurrent_activation(r)
-    return [z * h + (1 - z) * cell.activation(entering + r * returning)]
-
-
-def _lstm(cell, total, states):
-    _, c = states
-    i, f, new, o = tf.split(total, 4, axis=-1)
-    i, f, o = (cell.recurrent_activation(gate) for gate in (i, f, o))
-    c = f * c + i * cell.activation(new)
-    return [o * cell.activation(c), c]
-
-
-_GATES = {layers.SimpleRNN: _simple_rnn, layers.GRU: _gru, layers.LSTM: _lstm}
-
-
-def _loop(gates, entering, mask, recurrent, states):
-    """Run `gates` over the timesteps; return h after each, and the last states.
-
-    `entering` is (steps, batch, columns), `mask` (steps, batch, 1), `recurrent`, which
-    multiplies h, (units, columns).
+    `forwards(total, states) -> states, kept` takes what the weights add up, in the columns of
+    a sigmoid only half of it: sigmoid(x) = (1 + tanh(x / 2)) / 2, so that gates share a kernel.
+    `backwards(kept, before, d_after) -> d_total, d_before` is the gradient, of the whole total.
+    `factors` are those halves, one for each block of columns.
     """
-    steps = tf.shape(entering)[0]
-    end = _last_real(mask)
 
-    def advance(total, states, real):
-        new = gates(total, states)
-        return [tf.where(real, a, b) for a, b in zip(new, states, strict=True)]
+    forwards: Any
+    backwards: Any
+    factors: tuple
 
-    def forwards(entering, recurrent, states):
-        totals = _array(steps, entering[0])
-        kept = [_array(steps + 1, state).write(0, state) for state in states]
 
-        def body(t, states, totals, kept):
-            total = entering[t] + tf.matmul(states[0], recurrent)
+def _simple_rnn(total, states):
+    h = tf.tanh(total)
+    return [h], [h]
+
+
+def _simple_rnn_gradient(kept, before, d_after):
+    (h,), (d_h,) = kept, d_after
+    return d_h * (1 - h * h), [tf.zeros_like(d_h)]
+
+
+def _gru(total, states):
+    gates, rest = tf.split(total, 2, axis=-1)
+    gates = tf.tanh(gates)
+    z, r = _sigmoids(gates)
+    entering, returning = tf.split(rest, 2, axis=-1)
+    new = tf.tanh(entering + r * returning)
+    return [z * states[0] + (1 - z) * new], [gates, new, returning]
+
+
+def _gru_gradient(kept, before, d_after):
+    gates, new, returning = kept
+    (h,), (d_h,) = before, d_after
+    z, r = _sigmoids(gates)
+    d_new = d_h * (1 - z) * (1 - new * new)
+    d_z, d_r = d_h * (h - new) * z * (1 - z), d_new * returning * r * (1 - r)
+    return tf.concat([d_z, d_r, d_new, d_new * r], axis=-1), [d_h * z]
+
+
+def _lstm(total, states):
+    # By halves: a kernel with the product's shape would write over it, which is slow.
+    gates = [tf.tanh(half) for half in tf.split(total, 2, axis=-1)]
+    i, f, new, o = _lstm_gates(gates)
+    c = f * states[1] + i * new
+    return [o * tf.tanh(c), c], gates
+
+
+def _lstm_gradient(kept, before, d_after):
+    *gates, shown = kept  # shown: tanh of the new c
+    i, f, new, o = _lstm_gates(gates)
+    (_, c), (d_h, d_c) = before, d_after
+    d_c += d_h * o * (1 - shown * shown)
+    d_i, d_f = d_c * new * i * (1 - i), d_c * c * f * (1 - f)
+    d_new, d_o = d_c * i * (1 - new * new), d_h * shown * o * (1 - o)
+    return tf.concat([d_i, d_f, d_new, d_o], axis=-1), [tf.zeros_like(d_h), d_c * f]
+
+
+def _lstm_gates(gates):
+    new, o = tf.split(gates[1], 2, axis=-1)
+    return *_sigmoids(gates[0]), new, (1 + o) / 2
+
+
+def _sigmoids(gates):
+    return tf.split((1 + gates) / 2, 2, axis=-1)
+
+
+_FORMULAS = {
+    layers.SimpleRNN: _Formulas(_simple_rnn, _simple_rnn_gradient, (1.0,)),
+    layers.GRU: _Formulas(_gru, _gru_gradient, (0.5, 0.5, 1.0, 1.0)),
+    layers.LSTM: _Formulas(_lstm, _lstm_gradient, (0.5, 0.5, 1.0, 0.5)),
+}
+
+
+class _Loop(NamedTuple):
+    """A cell over the timesteps of a window, up to `end`; `mask` is (steps, batch, 1)."""
+
+    formulas: _Formulas
+    mask: Any
+    end: Any
+
+    def run(self, inputs, weights, states):
+        """Return h after each timestep, (steps, batch, units), and the last states."""
+        factors = tf.constant(self.formulas.factors, weights.dtype)
+        factors = tf.repeat(factors, weights.shape[-1] // len(self.formulas.factors))
+
+        @tf.custom_gradient
+        def run(given, weights, *states):
+            last, states, kept = self._forwards(given, weights * factors, list(states))
+
+            def gradient(d_hidden, *d_last):
+                return self._backwards(given, weights, states, kept, d_hidden, list(d_last))
+
+            return [states[0], *last], gradient
+
+        given = tf.concat([inputs, tf.ones_like(inputs[..., :1])], axis=-1)
+        # One more than there are timesteps, as many as states: so no large array is cut.
+        hidden, *last = run(tf.pad(given, [[0, 1], [0, 0], [0, 0]]), weights, *states)
+        return hidden[1:], *last
+
+    def _forwards(self, given, weights, states):
+        """Return the last states, the states before and after each timestep, and what is kept."""
+
+        def advance(t, states):
+            total = tf.matmul(tf.concat([states[0], given[t]], axis=-1), weights)
+            new, keep = self.formulas.forwards(total, states)
+            pairs = zip(new, states, strict=True)
+            return [tf.where(self.mask[t], *pair) for pair in pairs], keep
+
+        def body(t, states, after, kept):
             # Read again: a kernel that writes over what it reads is several times slower.
-            before = [kept[0].read(t), *states[1:]]
-            states = advance(total, before, mask[t])
-            kept = [array.write(t + 1, each) for array, each in zip(kept, states, strict=True)]
-            return t + 1, states, totals.write(t, total), kept
+            states, keep = advance(t, [after[0].read(t), *states[1:]])
+            after = [array.write(t + 1, each) for array, each in zip(after, states, strict=True)]
+            kept = [array.write(t, each) for array, each in zip(kept, keep, strict=True)]
+            return t + 1, states, after, kept
 
-        loop = 0, states, totals, kept
-        _, last, totals, kept = tf.while_loop(
-            lambda t, *_: t < end, body, loop, maximum_iterations=steps
+        steps = tf.shape(self.mask)[0]
+        after = [_array(steps + 1, state).write(0, state) for state in states]
+        kept = [_array(steps, each) for each in advance(0, states)[1]]
+        loop = 0, states, after, kept
+        _, states, after, kept = tf.while_loop(
+            lambda t, *_: t < self.end, body, loop, maximum_iterations=steps
         )
-        return last, totals.stack(), [array.stack() for array in kept]
+        after, kept = ([array.stack() for array in arrays] for arrays in (after, kept))
+        # What an LSTM shows of c, for its gradient: all timesteps in one kernel.
+        return states, after, kept + [tf.tanh(c[1:]) for c in after[1:]]
 
-    def backwards(totals, recurrent, states, d_hidden, d_last):
-        def body(t, total, d_states, d_totals):
-            inputs = [total, *(each[t] for each in states)]
-            with tf.GradientTape() as tape:
-                tape.watch(inputs)
-                after = advance(inputs[0], inputs[1:], mask[t])
-            d_states = [d_states[0] + d_hidden[t], *d_states[1:]]
-            d_total, d_h, *rest = tape.gradient(
-                after, inputs, output_gradients=d_states, unconnected_gradients="zero"
+    def _backwards(self, given, weights, states, kept, d_hidden, d_last):
+        """Return the gradients of `given`, of the weights, and of the first states."""
+        returning, entering = (
+            # Transposed once: Eigen would do it again for each product.
+            tf.transpose(each)
+            for each in tf.split(weights, [states[0].shape[-1], -1])
+        )
+
+        def body(t, d_states, d_totals):
+            d_new = [tf.where(self.mask[t], each, 0) for each in d_states]
+            d_total, d_before = self.formulas.backwards(
+                [each[t] for each in kept], [each[t] for each in states], d_new
             )
-            d_h += tf.matmul(d_total, recurrent, transpose_b=True)
-            d_totals = d_totals.write(t, d_total)
-            return t - 1, d_totals.read(tf.maximum(t - 1, 0)), [d_h, *rest], d_totals
+            pairs = zip(d_before, d_states, strict=True)
+            d_h, *rest = (tf.where(self.mask[t], *pair) for pair in pairs)
+            d_h += tf.matmul(d_total, returning) + d_hidden[t]
+            return t - 1, [d_h, *rest], d_totals.write(t, d_total)
 
-        # A total gives way to its gradient; past the end both are 0. Then the next one is read:
-        # read and written in one kernel, all would be copied at each timestep.
-        # (`totals[end - 1]` would make `end`, and with it the mask, a constant of the program.)
-        latest = tf.gather(totals, end - 1)
-        loop = end - 1, latest, d_last, _array(steps, totals[0]).unstack(totals)
-        _, _, d_states, d_totals = tf.while_loop(
-            lambda t, *_: t >= 0, body, loop, maximum_iterations=steps
+        d_last[0] += tf.gather(d_hidden, self.end)
+        d_totals = _array(tf.shape(given)[0], tf.matmul(given[0], entering, transpose_b=True))
+        loop = self.end - 1, d_last, d_totals
+        _, d_states, d_totals = tf.while_loop(
+            lambda t, *_: t >= 0, body, loop, maximum_iterations=tf.shape(self.mask)[0]
         )
-        d_totals = d_totals.stack()
-        return d_totals, tf.tensordot(states[0][:-1], d_totals, [[0, 1], [0, 1]]), *d_states
+        d_totals = d_totals.stack()  # 0 past the end
+        d_weights = [_products(each, d_totals) for each in (states[0], given)]
+        return tf.tensordot(d_totals, entering, 1), tf.concat(d_weights, axis=0), *d_states
 
-    @tf.custom_gradient
-    def run(entering, recurrent, *states):
-        last, totals, states = forwards(entering, recurrent, list(states))
 
-        def gradient(d_hidden, *d_last):
-            return backwards(totals, recurrent, states, d_hidden, list(d_last))
-
-        return [states[0][1:], *last], gradient
-
-    return run(entering, recurrent, *states)
+def _products(a, b):
+    """Return the columns of `a` times those of `b`, summed over timesteps and batch."""
+    a, b = (tf.reshape(each, (-1, each.shape[-1])) for each in (a, b))
+    return tf.matmul(a, b, transpose_a=True)
 
 
 def _last_real(mask):
@@ -176,7 +258,7 @@ def _array(size, element):
 
 
 def _keras_step(layer):
-    """Let Keras' own layer do it: with dropout, and for a GRU that resets before it multiplies."""
+    """Let Keras' own layer do it."""
     config = layer.get_config() | {
         "name": f"{layer.name}_explicit",
         "return_sequences": True,

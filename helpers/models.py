@@ -8,7 +8,15 @@ import tensorflow as tf
 from keras import layers
 
 from helpers.recurrence import recurrent_step
-from helpers.validation import all_finite, check_array, check_choice, check_mask, check_whole_number
+from helpers.validation import (
+    all_finite,
+    check_array,
+    check_choice,
+    check_fits,
+    check_flag,
+    check_mask,
+    check_whole_number,
+)
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -81,6 +89,8 @@ def build_rnn(
     >>> build_rnn((8, 4), features=3, outputs=2, cell="gru").output_shape
     (None, None, 2)
     """
+    stateful = check_flag("stateful", stateful)
+    return_sequences = check_flag("return_sequences", return_sequences)
     units = [check_whole_number("units", n) for n in _listed(units)]
     if not units:
         raise ValueError("`units` must name at least one recurrent layer. Received: units=().")
@@ -152,6 +162,7 @@ def set_states(model, states):
                 f"`states[{i}]` must have the shape (batch, units) = {tuple(variable.shape)}. "
                 f"Received: an array of shape {array.shape}."
             )
+        check_fits(f"states[{i}]", array, variable.dtype)
     for array, variable in zip(arrays, variables, strict=True):
         variable.assign(array)
 
@@ -233,40 +244,55 @@ def window_step(model):
                 x = _stepwise(layer)(x, training=training)
                 continue
             before = [remaining.pop(0) for _ in layer.state_size]
-            hidden, new = recur(x, mask, before, training)
+            hidden, new = recur(tf.cast(x, layer.compute_dtype), mask, before, training)
             after, final = after + new, new[0]
-            # The output of a row that has ended is 0; its state h is still the right one.
+            # Where a row has ended, its state h is still the right one.
             x = hidden if layer.return_sequences else final
         return WindowStep(x, hidden, final, after)
 
     return step
 
 
-def scan_windows(model, read):
-    """Return a compiled function that runs a model over windows, one after another.
+def run_windows(model, read, inputs, mask, *, carry=True):
+    """Run a model over windows, one after another, and return what is read of each.
 
     Parameters
     ----------
     model : keras.Sequential
-    read : callable
-        Takes a `WindowStep`, returns the tensor to keep of it.
+    read : str
+        The field of `WindowStep` to read; its states are joined along their last axis.
+    inputs : (n_windows, batch, steps, features) array
+    mask : (n_windows, batch, steps) array of bool
+    carry : bool
+        Pass the state on from window to window, or start each from zeros.
 
     Returns
     -------
-    callable
-        `scan(inputs, mask, carry)` of tensors, with `inputs`
-        (n_windows, batch, steps, features), `mask` without the last axis, and `carry` a
-        boolean: pass the state on from window to window, or start each from zeros. It
-        stacks what was read, (n_windows, …). One trace serves every shape.
+    ndarray, (n_windows, batch, …)
+
+    Raises
+    ------
+    TypeError
+        If `carry` is neither True nor False.
     """
+    carry = check_flag("carry", carry)
+    scan = keep_program(model, read, lambda: _scan(model, read))
+    return scan(tf.constant(inputs), tf.constant(mask), tf.constant(carry)).numpy()
+
+
+def _scan(model, read):
+    """Return `run_windows` as a compiled function of tensors: one trace serves every shape."""
     step = window_step(model)
-    dtype = model.compute_dtype
+    dtype = widest_dtype(model)
     sizes = (None, None, None)
     signature = [
-        tf.TensorSpec((*sizes, model.input_shape[-1]), dtype),
+        tf.TensorSpec((*sizes, model.input_shape[-1]), model.compute_dtype),
         tf.TensorSpec(sizes, tf.bool),
         tf.TensorSpec((), tf.bool),
     ]
+
+    def joined(value):
+        return tf.concat([tf.cast(each, dtype) for each in tf.nest.flatten(value)], axis=-1)
 
     @tf.function(input_signature=signature, autograph=False)
     def scan(inputs, mask, carry):
@@ -274,7 +300,8 @@ def scan_windows(model, read):
 
         def body(k, states, kept):
             window = step(inputs[k], states, mask[k])
-            return k + 1, [carried(s, carry) for s in window.states], kept.write(k, read(window))
+            states = [carried(state, carry) for state in window.states]
+            return k + 1, states, kept.write(k, joined(getattr(window, read)))
 
         kept = tf.TensorArray(dtype, size=n_windows)
         loop = 0, zero_states(model, batch), kept
@@ -308,10 +335,19 @@ class _Programs:
         self.by_key = {}
 
 
+def widest_dtype(model):
+    """Return the dtype that holds what any layer gives: a head may have its own."""
+    return keras.backend.result_type(*(layer.compute_dtype for layer in model.layers))
+
+
 def zero_states(model, batch):
     """Return the state before the first timestep, one (batch, units) tensor of zeros each."""
-    sizes = [size for layer in model.layers if _is_recurrent(layer) for size in layer.state_size]
-    return [tf.zeros((batch, size), model.compute_dtype) for size in sizes]
+    recurrent = [layer for layer in model.layers if _is_recurrent(layer)]
+    return [
+        tf.zeros((batch, size), layer.compute_dtype)
+        for layer in recurrent
+        for size in layer.state_size
+    ]
 
 
 def fit_windows(model, inputs, mask, name):
@@ -339,11 +375,8 @@ def fit_windows(model, inputs, mask, name):
     with np.errstate(over="ignore"):
         inputs = inputs.astype(model.compute_dtype, copy=False)
     mask = real_timesteps(model, inputs, mask)
-    if not all_finite(inputs) and not all_finite(inputs[mask]):
-        raise ValueError(
-            f"`{name}` must fit the model's dtype ({model.compute_dtype}). Received: numbers that "
-            "overflow it. Scale them down."
-        )
+    if not all_finite(inputs):
+        check_fits(name, inputs[mask], model.compute_dtype)
     return inputs, mask
 
 
@@ -454,7 +487,7 @@ def _stepwise(layer):
 
 
 def _is_recurrent(layer):
-    return isinstance(layer, _RECURRENT)
+    return type(layer) in _RECURRENT  # what a subclass computes is its own business
 
 
 def _named(layer):

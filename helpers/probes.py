@@ -11,7 +11,8 @@ from helpers.models import (
     check_windowed,
     fit_windows,
     keep_program,
-    scan_windows,
+    run_windows,
+    widest_dtype,
     window_step,
     zero_states,
 )
@@ -46,12 +47,7 @@ def trace_states(model, sequences, *, mask=None, steps=None, carry=True):
     ValueError, TypeError
     """
     sequences, inputs, mask = _windowed(model, sequences, steps, mask)
-    scan = keep_program(
-        model,
-        "hidden",
-        lambda: scan_windows(model, lambda window: window.hidden),
-    )
-    hidden = _run(scan, inputs, mask, carry)
+    hidden = run_windows(model, "hidden", inputs, mask, carry=carry)
     timesteps = max(len(sequence) for sequence in sequences)
     rows, real = (
         np.stack(join_windows(array, [timesteps] * len(sequences))) for array in (hidden, mask)
@@ -78,11 +74,10 @@ def state_reach(model, sequences, *, steps=None, carry=True):
     ValueError, TypeError
     """
     sequences, inputs, mask = _windowed(model, sequences, steps)
-    scan = keep_program(
-        model,
-        "final",
-        lambda: scan_windows(model, lambda window: window.final),
-    )
+
+    def last(inputs, mask):
+        return _last_real(run_windows(model, "final", inputs, mask, carry=carry), mask)
+
     n_windows, batch, steps, features = inputs.shape
     timesteps = max(len(sequence) for sequence in sequences)
     change = np.empty((batch, timesteps))
@@ -93,11 +88,10 @@ def state_reach(model, sequences, *, steps=None, carry=True):
         masks = np.tile(mask, (1, len(removed), 1))
         flat = copies.reshape(n_windows, -1, steps, features)
         # Both runs have one layout: rounding depends on a row's place in the batch.
-        true = _last_real(_run(scan, flat, masks, carry), masks)
+        true = last(flat, masks)
         for i, t in enumerate(removed):
             copies[t // steps, i, :, t % steps] = 0.0
-        last = _last_real(_run(scan, flat, masks, carry), masks)
-        norms = np.linalg.norm(last - true, axis=-1)
+        norms = np.linalg.norm(last(flat, masks) - true, axis=-1)
         change[:, removed] = norms.reshape(len(removed), batch).T
     return _mean_over_rows(change, sequences)
 
@@ -122,16 +116,10 @@ def gradient_reach(model, sequences, *, steps=None):
     """
     sequences, inputs, mask = _windowed(model, sequences, steps)
     # No gradient crosses a border: each row's last window and the state it starts from suffice.
-    scan = keep_program(
-        model,
-        "states",
-        lambda: scan_windows(model, lambda window: tf.concat(window.states, axis=-1)),
-    )
+    after = run_windows(model, "states", inputs, mask)  # (n_windows, batch, all units)
     jacobian = keep_program(model, "jacobian", lambda: _last_jacobian(model))
-    after = _run(scan, inputs, mask)  # (n_windows, batch, all units)
     before = np.concatenate([np.zeros_like(after[:1]), after[:-1]])
-    window, row, _ = last_timesteps(mask)
-    at = window, row
+    at = last_timesteps(mask)[:2]
     norms = np.zeros(mask.shape)
     norms[at] = jacobian(*(tf.constant(array[at]) for array in (inputs, mask, before))).numpy()
     timesteps = max(len(sequence) for sequence in sequences)
@@ -141,21 +129,23 @@ def gradient_reach(model, sequences, *, steps=None):
 def _last_jacobian(model):
     """Return a compiled function of each row's last window: norms (batch, steps)."""
     step = window_step(model)
-    dtype = model.compute_dtype
-    sizes = [state.shape[-1] for state in zero_states(model, 1)]
+    zeros = zero_states(model, 1)
+    sizes = [state.shape[-1] for state in zeros]
 
     @tf.function(
         input_signature=[
-            tf.TensorSpec((None, None, model.input_shape[-1]), dtype),
+            tf.TensorSpec((None, None, model.input_shape[-1]), model.compute_dtype),
             tf.TensorSpec((None, None), tf.bool),
-            tf.TensorSpec((None, sum(sizes)), dtype),
+            tf.TensorSpec((None, sum(sizes)), widest_dtype(model)),
         ],
         autograph=False,
     )
     def norms(inputs, mask, states):
+        states = tf.split(states, sizes, axis=-1)
+        states = [tf.cast(a, zero.dtype) for a, zero in zip(states, zeros, strict=True)]
         with tf.GradientTape() as tape:
             tape.watch(inputs)
-            outputs = step(inputs, tf.split(states, sizes, axis=-1), mask).outputs
+            outputs = step(inputs, states, mask).outputs
             if outputs.shape.rank == 3:
                 real = tf.range(tf.shape(mask)[1]) * tf.cast(mask, tf.int32)
                 last = tf.reduce_max(real, axis=1)
@@ -196,7 +186,7 @@ def trace_masks(model, inputs):
     ------
     ValueError, TypeError
     """
-    if not isinstance(model, keras.Model) or not model.built or len(model.inputs) != 1:
+    if not isinstance(model, keras.Model) or len(getattr(model, "inputs", None) or ()) != 1:
         raise TypeError(
             "`model` must be a built Keras model with one input. Received: "
             f"{type(model).__name__}. Let it start with `keras.Input`."
@@ -214,7 +204,13 @@ def trace_masks(model, inputs):
         )
     operations = [operation for operation in _operations(model) if _carries_data(operation)]
     outputs = [_first_output(operation) for operation in operations]
-    follow = keras.Model(model.inputs[0], outputs)
+    try:
+        follow = keras.Model(model.inputs[0], outputs)
+    except ValueError:
+        raise ValueError(
+            "`model` must have its layers for itself. Received: a model with a layer that another "
+            "model had before. Build it again with new layers."
+        ) from None
     held = [(state, state.numpy()) for layer in model.layers for state in _states(layer)]
     with warnings.catch_warnings():  # Keras has warned when the model was built
         warnings.filterwarnings("ignore", ".* does not support masking ")
@@ -265,10 +261,6 @@ def _windowed(model, sequences, steps, mask=None):
         real = split_windows(mask[..., None].astype("int8"), steps).inputs[..., 0].astype(bool)
     inputs, mask = fit_windows(model, inputs, real, "sequences")
     return sequences, inputs, mask
-
-
-def _run(scan, inputs, mask, carry=True):
-    return scan(tf.constant(inputs), tf.constant(mask), tf.constant(bool(carry))).numpy()
 
 
 def _last_real(values, mask):

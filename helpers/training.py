@@ -10,11 +10,17 @@ from helpers.models import (
     fit_windows,
     keep_program,
     returns_sequences,
-    scan_windows,
+    run_windows,
     window_step,
     zero_states,
 )
-from helpers.validation import as_array, check_array, check_whole_number
+from helpers.validation import (
+    as_array,
+    check_array,
+    check_fits,
+    check_flag,
+    check_whole_number,
+)
 from helpers.windows import last_timesteps
 
 _WINDOW_AXES = ("n_windows", "batch", "steps", "features")
@@ -64,11 +70,11 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
     epochs = check_whole_number("epochs", epochs)
     data = _epoch_data(model, inputs, targets, mask)
     idle = _any_idle(*data[2:])
-    carried = tf.constant(bool(carry))
+    carry = tf.constant(check_flag("carry", carry))
     run_epoch = keep_program(
         model,
         ("epoch", idle, *((tensor.shape, tensor.dtype) for tensor in data)),
-        lambda: _epoch(model, data, idle=idle).get_concrete_function(*data, carried),
+        lambda: _epoch(model, data, idle=idle).get_concrete_function(*data, carry),
         compiled=model.metrics[:1],
     )
 
@@ -80,7 +86,7 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
     hooks.on_train_begin()
     for epoch in range(epochs):
         hooks.on_epoch_begin(epoch)
-        logs = {name: _plain(value) for name, value in run_epoch(*data, carried).items()}
+        logs = {name: _plain(value) for name, value in run_epoch(*data, carry).items()}
         hooks.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -114,12 +120,7 @@ def predict_windows(model, inputs, *, mask=None, carry=True):
     """
     check_windowed(model)
     inputs, mask = _check_inputs(model, inputs, mask)
-    scan = keep_program(
-        model,
-        "outputs",
-        lambda: scan_windows(model, lambda window: window.outputs),
-    )
-    outputs = scan(tf.constant(inputs), tf.constant(mask), tf.constant(bool(carry))).numpy()
+    outputs = run_windows(model, "outputs", inputs, mask, carry=carry)
     if returns_sequences(model):
         outputs[~mask] = 0.0
         return outputs
@@ -144,7 +145,7 @@ def epoch_mebibytes(model, inputs, targets, *, mask=None, carry=True):
     _check_compiled(model)
     data = _epoch_data(model, inputs, targets, mask)
     epoch = _epoch(model, data, idle=_any_idle(*data[2:]))
-    compiled = epoch.experimental_get_compiler_ir(*data, tf.constant(bool(carry)))
+    compiled = epoch.experimental_get_compiler_ir(*data, tf.constant(check_flag("carry", carry)))
     plan = HloProto.FromString(compiled(stage="optimized_hlo_proto_serialized"))
     return sum(buffer.size for buffer in plan.buffer_assignment.buffer_allocations) / 2**20
 
@@ -269,18 +270,23 @@ def _check_callbacks(callbacks):
 def _check_targets(model, targets, shape):
     """Return the targets if their axes fit the windows, so that no loss can broadcast them."""
     if returns_sequences(model):
-        axes, expected = "(n_windows, batch, steps, …)", shape
+        axes, expected = ("n_windows", "batch", "steps"), shape
+        described = "(n_windows, batch, steps, …)"
     else:
-        axes, expected = "(batch, …), one a row, for this last-step model", shape[1:2]
+        axes, expected = ("batch",), shape[1:2]
+        described = "(batch, …), one a row, for this last-step model"
     targets = as_array("targets", targets)
-    check_array(targets.reshape(-1), "targets", ("all axes",))
     outputs, rest = model.output_shape[-1], targets.shape[len(expected) :]
-    if targets.shape[: len(expected)] != expected or rest not in ((), (1,), (outputs,)):
+    if targets.dtype.kind in "iuf" and (
+        targets.shape[: len(expected)] != expected or rest not in ((), (1,), (outputs,))
+    ):
         raise ValueError(
-            f"`targets` must have the axes {axes}: {expected} as the inputs have, and at most one "
-            f"more, of 1 or the model's {outputs} outputs. "
+            f"`targets` must have the axes {described}: {expected} as the inputs have, and at "
+            f"most one more, of 1 or the model's {outputs} outputs. "
             f"Received: targets of shape {targets.shape}."
         )
+    check_array(targets, "targets", (*axes, "outputs")[: targets.ndim])
+    check_fits("targets", targets, model.compute_dtype)
     if rest != (outputs,) and outputs > 1 and _would_broadcast(model.loss):
         raise ValueError(
             f"`targets` must have a last axis of the model's {outputs} outputs with this loss, "
@@ -291,6 +297,7 @@ def _check_targets(model, targets, shape):
 
 def _would_broadcast(loss):
     """Return whether this is one of Keras' own losses, and none that takes class numbers."""
+    loss = keras.tree.flatten(loss)[0]  # `compile` takes it in a list or a dict, too
     if isinstance(loss, str):
         loss = keras.losses.get(loss)
     name = getattr(loss, "name", getattr(loss, "__name__", ""))

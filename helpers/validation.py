@@ -188,6 +188,17 @@ def all_finite(values):
         return values.dtype.kind != "f" or np.isfinite(values.sum()) or np.isfinite(values).all()
 
 
+def check_fits(name, values, dtype):
+    """Raise if finite numbers overflow the model's dtype."""
+    with np.errstate(over="ignore"):
+        fit = all_finite(values.astype(dtype, copy=False))
+    if not fit:
+        raise ValueError(
+            f"`{name}` must fit the model's dtype ({dtype}). Received: numbers that overflow it. "
+            "Scale them down."
+        )
+
+
 def _check_finite(name, values, axes):
     if all_finite(values):
         return

@@ -154,6 +154,7 @@ def split_windows(sequences, steps, *, value=0.0):
     n_windows = -(-int(lengths.max()) // steps)
     mask = length_mask(lengths, n_windows * steps).reshape(len(lengths), n_windows, steps)
     if isinstance(sequences, np.ndarray) and sequences.shape[1] == n_windows * steps:
+        _check_value(value, sequences.dtype)
         inputs = sequences.reshape(len(lengths), n_windows, steps, -1).swapaxes(0, 1)
     else:
         inputs = _fill_windows(sequences, n_windows, steps, value)
@@ -355,6 +356,11 @@ def _fill_windows(sequences, n_windows, steps, value):
 def _filled(shape, sequences, value):
     """Return an array of `value` in the sequences' own dtype, with their features last."""
     dtype = np.result_type(*{sequence.dtype for sequence in sequences})
+    return np.full((*shape, sequences[0].shape[-1]), _check_value(value, dtype), dtype)
+
+
+def _check_value(value, dtype):
+    """Return what padding holds, in the sequences' dtype."""
     value = np.asarray(value)
     if value.ndim or value.dtype.kind not in "iuf" or not np.isfinite(value):
         raise ValueError(f"`value` must be one finite number. Received: value={value.tolist()!r}.")
@@ -365,4 +371,4 @@ def _filled(shape, sequences, value):
             f"`value` must fit the sequences' dtype ({dtype}). Received: value={value.tolist()!r}. "
             "Convert the sequences with `.astype('float64')`."
         )
-    return np.full((*shape, sequences[0].shape[-1]), held, dtype)
+    return held

@@ -189,6 +189,14 @@ def test_options_that_make_no_model_are_refused(options, words, assert_refused):
     assert_refused(lambda: build_rnn(options.pop("units"), **options), ValueError, *words)
 
 
+@pytest.mark.parametrize("name", ["stateful", "return_sequences"])
+@pytest.mark.parametrize("value", ["no", 1, None])
+def test_flags_are_true_or_false(name, value, assert_refused):
+    options = {"features": 2, "batch_size": 2} | {name: value}
+    words = f"`{name}` must be True or False", f"Received: {name}={value!r}."
+    assert_refused(lambda: build_rnn(3, **options), TypeError, *words)
+
+
 @pytest.mark.parametrize(
     ("bad", "error", "words"),
     [
@@ -203,6 +211,7 @@ def test_options_that_make_no_model_are_refused(options, words, assert_refused):
         (lambda s: [*s[:-1], s[-1] + np.inf], ValueError, "finite numbers"),
         (lambda s: [*s[:-1], s[-1].astype(str)], TypeError, "real numbers"),
         (lambda s: [*s[:-1], s[-1] > 0], TypeError, "dtype bool"),
+        (lambda s: [*s[:-1], np.full(s[-1].shape, 1e39)], ValueError, "fit the model's dtype"),
     ],
 )
 def test_states_are_set_all_or_none(stateful, states, bad, error, words, assert_refused):
@@ -269,6 +278,10 @@ def test_the_states_of_a_bidirectional_layer_are_refused(call, assert_refused):
     assert_refused(lambda: call(model), ValueError, *words)
 
 
+class OwnGRU(layers.GRU):
+    """What a subclass computes is its own business."""
+
+
 REFUSED = {
     "bidirectional": (
         sequential(layers.Bidirectional(layers.LSTM(2, return_sequences=True))),
@@ -284,6 +297,11 @@ REFUSED = {
         sequential(layers.Conv1D(2, 3, padding="same"), layers.LSTM(2, return_sequences=True)),
         ValueError,
         ("`model` must consist of", "Conv1D layer", "a window's border may cut"),
+    ),
+    "a layer of somebody's own": (
+        sequential(OwnGRU(2, return_sequences=True), layers.LSTM(2)),
+        ValueError,
+        ("`model` must consist of", "OwnGRU layer"),
     ),
     "batch normalisation": (
         sequential(layers.BatchNormalization(), layers.LSTM(2)),

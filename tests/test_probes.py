@@ -396,6 +396,25 @@ def test_a_declared_length_holds_when_masks_are_followed(make_rnn, assert_refuse
     assert_refused(lambda: trace_masks(five, X), ValueError, *words)
 
 
+def test_a_model_without_inputs_of_its_own_is_refused(assert_refused):
+    class Own(keras.Model):
+        def call(self, x):
+            return x
+
+    model = Own()
+    model(X)
+    words = "`model` must be a built Keras model with one input", "Own"
+    assert_refused(lambda: trace_masks(model, X), TypeError, *words)
+
+
+def test_a_layer_that_another_model_had_before_is_refused(assert_refused):
+    shared = layers.GRU(2, return_sequences=True)
+    keras.Sequential([keras.Input((None, 3)), shared])
+    model = keras.Sequential([keras.Input((None, 3)), layers.Masking(), shared])
+    words = "`model` must have its layers for itself", "another model had before"
+    assert_refused(lambda: trace_masks(model, X), ValueError, *words)
+
+
 def test_a_model_with_two_inputs_is_refused(assert_refused):
     entries = [keras.Input((3, 2)), keras.Input((3, 2))]
     model = keras.Model(entries, layers.Add()(entries))

@@ -367,10 +367,48 @@ def test_layers_that_treat_each_timestep_for_itself_are_right_in_windows_too(
 @pytest.mark.parametrize(
     "layer",
     [
+        layers.SimpleRNN(4, return_sequences=True, activation="relu"),
+        layers.SimpleRNN(4, return_sequences=True, use_bias=False),
+        layers.GRU(4, return_sequences=True, reset_after=False),
+        layers.GRU(4, return_sequences=True, use_bias=False),
+        layers.LSTM(4, return_sequences=True, activation="softsign"),
+        layers.LSTM(4, return_sequences=True, recurrent_activation="hard_sigmoid"),
+        layers.LSTM(4, return_sequences=True, use_bias=False),
+    ],
+)
+def test_a_layers_own_options_hold_in_windows_and_in_training(
+    make_trained_like, batch, targets, layer
+):
+    model = keras.Sequential([keras.Input((None, 3)), layer, layers.Dense(2)])
+    compiled(make_trained_like(model, scale=0.7))
+    windows = split_windows(batch, 4).inputs
+    outputs = join_windows(predict_windows(model, windows), [12] * len(batch))
+    np.testing.assert_allclose(outputs, np.asarray(model(batch)), rtol=0, atol=1e-6)
+    expected = fit(twin_of(model), batch, targets)
+    assert_same_training(train(model, batch[None], targets[None]), expected)
+
+
+def test_layers_may_have_dtypes_of_their_own(make_trained_like, batch, targets):
+    head = layers.Dense(2, dtype="float64")
+    model = keras.Sequential([keras.Input((None, 3)), layers.GRU(4, return_sequences=True), head])
+    compiled(make_trained_like(model))
+    windows = split_windows(batch, 4).inputs
+    outputs = predict_windows(model, windows)
+    assert outputs.dtype == "float64"
+    got = join_windows(outputs, [12] * len(batch))
+    np.testing.assert_allclose(got, np.asarray(model(batch)), rtol=0, atol=1e-6)
+    expected = fit(twin_of(model), batch, targets)
+    assert_same_training(train(model, batch[None], targets[None]), expected)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.LSTM(4, return_sequences=True, dropout=0.5),
         layers.SimpleRNN(4, return_sequences=True, recurrent_dropout=0.5),
         keras.Sequential([layers.SimpleRNN(4, return_sequences=True), layers.Dropout(0.5)]),
     ],
-    ids=["of state", "of outputs"],
+    ids=["of inputs", "of state", "of outputs"],
 )
 def test_dropout_drops_in_training_and_never_in_prediction(make_trained_like, layer, small):
     middle = layer.layers if isinstance(layer, keras.Sequential) else [layer]
@@ -597,12 +635,13 @@ def test_a_mask_value_in_real_timesteps_is_refused(make_rnn, ragged, assert_refu
 
 Y = np.ones((2, 2, 3, 1))
 BAD_TARGETS = {
-    "NaN": (Y * np.nan, ValueError, ("finite numbers",)),
-    "infinity": (Y * np.inf, ValueError, ("finite numbers",)),
+    "NaN": (Y * np.nan, ValueError, ("finite", "n_windows 0, batch 0, steps 0, outputs 0.")),
+    "infinity": (Y[..., 0] * np.inf, ValueError, ("finite", "n_windows 0, batch 0, steps 0.")),
     "text": (Y.astype(str), TypeError, ("real numbers", "dtype <U")),
     "None": (None, TypeError, ("real numbers", "dtype object")),
     "ragged": ([[1.0], [1.0, 2.0]], ValueError, ("rectangular", "rows of unequal length")),
-    "empty": (Y[:0], ValueError, ("at least one entry", "Received: an array of shape (0,)")),
+    "empty": (Y[:0], ValueError, ("(n_windows, batch, steps, …)", "shape (0, 2, 3, 1)")),
+    "too large": (Y * 1e39, ValueError, ("fit the model's dtype (float32)", "Scale them down")),
     "a number": (3.0, ValueError, ("(n_windows, batch, steps, …): (2, 2, 3)", "shape ()")),
     "another order": (
         Y.swapaxes(1, 2),
@@ -640,10 +679,18 @@ def test_targets_that_would_broadcast_over_outputs_are_refused(
     shape, make_rnn, small, assert_refused
 ):
     model = make_rnn(2, outputs=3)
-    for loss in ("mse", keras.losses.MeanSquaredError(), keras.losses.categorical_crossentropy):
+    mse = keras.losses.MeanSquaredError()
+    for loss in ("mse", ["mse"], mse, keras.losses.categorical_crossentropy):
         model.compile("sgd", loss)
         words = "`targets` must have a last axis of the model's 3 outputs", f"shape {shape}."
         assert_refused(lambda: train_windows(model, small[1], np.ones(shape)), ValueError, *words)
+
+
+@pytest.mark.parametrize("carry", ["reset", 1, None, np.array([True, False])], ids=str)
+def test_carry_is_true_or_false(carry, small, refuses):
+    words = "`carry` must be True or False", "Received: carry="
+    refuses(lambda: train_windows(*small, carry=carry), TypeError, *words)
+    refuses(lambda: predict_windows(*small[:2], carry=carry), TypeError, *words)
 
 
 def test_epochs_that_are_no_whole_number_from_1_up_are_refused(small, bad_number, refuses):

@@ -303,7 +303,14 @@ def test_an_unknown_padding_is_refused(call, padding, assert_refused):
     assert_refused(lambda: call(padding), ValueError, *words)
 
 
-@pytest.mark.parametrize("pad", [pad_batch, lambda s, value: split_windows(s, 2, value=value)])
+@pytest.mark.parametrize(
+    "pad",
+    {
+        "a batch": pad_batch,
+        "windows": lambda s, value: split_windows(s, 2, value=value),
+        "a view": lambda s, value: split_windows(s[0][None, :2], 2, value=value),
+    }.values(),
+)
 @pytest.mark.parametrize(
     ("value", "dtype", "words"),
     [

@@ -58,9 +58,10 @@ def load_sunspots():
 
 
 def load_japanese_vowels():
-    """Return 640 utterances of a vowel by nine speakers, 12 LPC cepstrum coefficients a frame.
+    """Return 640 utterances of /ae/ by nine speakers, 12 LPC cepstrum coefficients a frame.
 
-    A frame lasts 6.4 ms; utterances have 7 to 29 frames. Source: Kudo, Toyama, Shimbo
+    Nine men said two Japanese vowels, one right after the other. A frame is 25.6 ms long, and a
+    new one starts every 6.4 ms; utterances have 7 to 29 frames. Source: Kudo, Toyama, Shimbo
     (1999), UCI Machine Learning Repository, doi:10.24432/C5NS47, CC BY 4.0.
 
     Examples

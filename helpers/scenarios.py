@@ -103,17 +103,18 @@ def forecast_task(sequences, *, target=0):
     sequences = [np.asarray(sequence, float) for sequence in check_sequences(sequences)]
     features = sequences[0].shape[1]
     target = check_whole_number("target", target, minimum=0, maximum=features - 1)
-    sequences = [sequence for sequence in sequences if len(sequence) > 1]
+    # In time, the first pair is to learn from, and two more values are to check and to test.
+    split, least = (_split_in_time, 4) if len(sequences) < _FEW else (_split_by_sequence, 2)
+    sequences = [sequence for sequence in sequences if len(sequence) >= least]
     total = sum(map(len, sequences))
     if total < 20:
         raise ValueError(
-            "`sequences` must hold at least 20 timesteps in sequences of two or more, to train and "
-            f"to test. Received: {total} timesteps."
+            f"`sequences` must hold at least 20 timesteps in sequences of {least} or more, to "
+            f"train and to test. Received: {total} timesteps."
         )
-    split = _split_in_time if len(sequences) < _FEW else _split_by_sequence
     train, check, test, words = split(sequences)
-    mean, std = _statistics(train, target)
-    if features > 1 and (std == 1).any():
+    mean, std, constant = _statistics(train, target)
+    if constant.any():
         words.append("A feature that never changes was left as it is.")
     train, *held = ([(row - mean) / std for row in rows] for rows in (train, check.rows, test.rows))
     check, test = (part._replace(rows=rows) for part, rows in zip((check, test), held, strict=True))
@@ -197,7 +198,9 @@ def measure_scenario(
     from helpers.models import build_rnn
     from helpers.training import epoch_mebibytes, train_windows
 
-    seeds, carry = check_list("seeds", seeds, "whole numbers"), check_flag("carry", carry)
+    seeds = check_list("seeds", seeds, "whole numbers")
+    seeds = [check_whole_number("seeds", seed, minimum=0) for seed in seeds]
+    carry = check_flag("carry", carry)
     inputs, targets, epochs = _training_part(task, steps, effort)
     if model is None:
         model = scenario_model(task, steps, units=units, effort=effort)
@@ -254,8 +257,25 @@ def longest_steps(task):
 
 
 def root_mean_error(errors, sizes):
-    """Return the typical miss in the target's own unit, from mean squared errors by piece."""
-    return float(np.sqrt(np.average(np.atleast_2d(errors).mean(axis=0), weights=sizes)))
+    """Return the typical miss in the target's own unit: the root for each seed, then their mean.
+
+    Parameters
+    ----------
+    errors : (seeds, pieces) or (pieces,) array
+        Mean squared errors.
+    sizes : (pieces,) array
+        How many forecasts each piece holds.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> root_mean_error([[4.0, 4.0], [36.0, 36.0]], [10, 9])
+    4.0
+    """
+    return float(np.sqrt(np.average(np.atleast_2d(errors), axis=1, weights=sizes)).mean())
 
 
 def autocorrelation(sequences, lags):
@@ -280,6 +300,11 @@ def autocorrelation(sequences, lags):
     """
     sequences = [np.asarray(sequence, float) for sequence in check_sequences(sequences)]
     longest = max(map(len, sequences))
+    if longest == 1:
+        raise ValueError(
+            "`sequences` must hold one of at least 2 timesteps: a lag takes two values. "
+            "Received: sequences of 1 timestep."
+        )
     lags = check_whole_number(
         "lags", lags, maximum=longest - 1, maximum_is=f"{longest - 1}, one less than the longest"
     )
@@ -291,7 +316,12 @@ def autocorrelation(sequences, lags):
         products[:reach] += _lagged_products(sequence - mean, reach)
         pairs[:reach, 0] += len(sequence) - np.arange(reach)
     products /= pairs
-    return np.where(products[0] > 0, products / np.where(products[0] > 0, products[0], 1), 0.0)
+    constant = _is_constant(mean, np.sqrt(np.maximum(products[0], 0)))
+    return np.where(constant, 0.0, products / np.where(constant, 1, products[0]))
+
+
+def _is_constant(mean, std):
+    return std <= 1e-12 * np.maximum(np.abs(mean), 1e-300)
 
 
 def _lagged_products(values, reach):
@@ -375,13 +405,13 @@ def _statistics(train, target):
             "`sequences` must hold numbers of a size that can be squared. Received: numbers up to "
             f"{np.abs(known).max():.0e}. Scale them down."
         )
-    constant = std <= 1e-12 * np.maximum(np.abs(mean), 1e-300)
+    constant = _is_constant(mean, std)
     if constant[target]:
         raise ValueError(
             "`target` must be a feature that changes. Received: one that is "
             f"{known[0, target]:g} in all of the training part. Choose another column."
         )
-    return mean, np.where(constant, 1.0, std)
+    return mean, np.where(constant, 1.0, std), constant
 
 
 def _training_part(task, steps, effort):

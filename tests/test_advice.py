@@ -15,6 +15,7 @@ from helpers.advice import (
     recommend,
     table_rows,
 )
+from helpers.explorers import explore_scenarios
 from helpers.scenarios import (
     Comparison,
     Scenario,
@@ -106,6 +107,17 @@ def test_pieces_count_by_their_size():
     ]
     assert by_size[0].times > 0 > by_size[1].times
     assert root_mean_error(lower.errors, np.array([3, 1])) == pytest.approx(np.sqrt(3.0))
+
+
+def test_the_error_of_two_seeds_is_the_same_in_the_table_the_advice_and_the_explorer():
+    lab = explore_scenarios(forecast_task([np.sin(np.arange(60.0))[:, None] * 50]), steps=2)
+    errors = np.array([[4.0], [36.0]]) * np.ones(len(lab.comparison.sizes))  # roots: 2 and 6
+    lab._keep(Scenario(2, True, errors, 0.5, 2.0, 20, []))
+    lab.redraw()
+    assert [4.0] in [np.round(line.get_ydata(), 9).tolist() for line in lab._axes[0].lines]
+    assert "steps = 2: error 4.00 with state carried" in lab.words
+    assert table_rows(lab.comparison)[1][:3] == ("2", "carried", "4.00")
+    assert "4.00 (steps = 2, state carried)" in lab.recommend()[0].evidence
 
 
 def test_seeds_that_disagree_make_a_difference_count_less():
@@ -347,6 +359,26 @@ def test_a_feature_that_never_changes_is_left_as_it_is():
     assert "A feature that never changes was left as it is." in task.words
 
 
+def test_a_feature_whose_standard_deviation_is_1_changes():
+    series = np.stack([np.arange(40.0) % 5, np.tile([-1.0, 1.0], 20)], axis=1)
+    assert not [words for words in forecast_task([series]).words if "never changes" in words]
+
+
+def test_what_is_too_short_to_be_split_in_time_is_left_out():
+    rng = np.random.default_rng(0)
+    long, short = rng.normal(size=(24, 1)), [rng.normal(size=(n, 1)) for n in (1, 2, 3)]
+    task, alone = forecast_task([*short, long]), forecast_task([long])
+    assert task.words == alone.words
+    np.testing.assert_array_equal(np.concatenate(task.train), np.concatenate(alone.train))
+
+
+def test_the_shortest_sequences_that_can_be_split_in_time_hold_a_pair_to_train_on():
+    task = forecast_task(list(np.random.default_rng(0).normal(size=(5, 4, 1))))
+    assert [len(row) for row in task.train] == [2] * 5
+    found = measure_scenario(task, 1, seeds=[0], units=1, mebibytes=1.0)
+    assert np.isfinite(found.errors).all()
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -355,7 +387,9 @@ def test_a_feature_that_never_changes_is_left_as_it_is():
         (lambda: forecast_task([np.arange(40.0)[:, None]], target=1), ("`target` must be",)),
         (lambda: forecast_task([np.arange(40.0)[:, None] * 1e200]), ("numbers up to 2e+201",)),
         (lambda: forecast_task([np.ones((1, 1))] * 40), ("Received: 0 timesteps",)),
+        (lambda: forecast_task([np.ones((3, 1))] * 7), ("sequences of 4 or more", ": 0 timesteps")),
         (lambda: autocorrelation([np.ones((4, 1))], 4), ("`lags` must be between 1 and 3",)),
+        (lambda: autocorrelation([np.ones((1, 1))], 1), ("one of at least 2 timesteps",)),
     ],
 )
 def test_what_cannot_be_a_task_is_refused(call, words, assert_refused):
@@ -383,7 +417,8 @@ def test_autocorrelation_is_that_of_all_pairs_within_sequences():
 
 
 def test_autocorrelation_of_what_never_changes_is_zero():
-    assert not autocorrelation([np.ones((9, 1))], 3).any()
+    assert not autocorrelation([np.full((9, 2), (1.0, 0.1))], 3).any()
+    assert not autocorrelation([np.full((30, 1), 0.3), np.full((7, 1), 0.3)], 6).any()
 
 
 # --- training --------------------------------------------------------------------------------
@@ -505,6 +540,8 @@ def test_effort_trains_longer(quick, task):
         ({"steps": 0}, ValueError, "`steps` must be between 1 and"),
         ({"steps": 90}, ValueError, "the longest sequence (71 timesteps)"),
         ({"steps": 5, "seeds": []}, ValueError, "`seeds` must hold at least one"),
+        ({"steps": 5, "seeds": ["a"]}, TypeError, "`seeds` must be a whole number"),
+        ({"steps": 5, "seeds": [-1]}, ValueError, "`seeds` must be at least 0"),
         ({"steps": 5, "carry": 1}, TypeError, "`carry` must be True or False"),
         ({"steps": 5, "effort": 0}, ValueError, "`effort` must be at least 1"),
         ({"steps": 5, "units": 0}, ValueError, "`units` must be at least 1"),

@@ -1,12 +1,13 @@
 """Every check answers at once and in words: right, not answered yet, or what is off."""
 
+import keras
 import numpy as np
 import pytest
 
 from helpers import checks
 from helpers.checks.feedback import _questions
 from helpers.data import ragged_batch
-from helpers.windows import bucket_by_length, length_mask, pad_batch
+from helpers.windows import bucket_by_length, length_mask, pad_batch, split_windows
 
 HERE = ("check_00", "check_01", "check_02", "check_03")  # the others have a file each
 EXERCISES = {name: check for name, check in vars(checks).items() if name.startswith(HERE)}
@@ -121,6 +122,37 @@ def reset_in_place(states, rows):
     return states
 
 
+def carry_padded(lstm, batch, steps):
+    """With what lessons 01 and 02 use besides: windows, a mask, and the layer's attributes."""
+    state = [np.zeros((len(batch), lstm.units), "float32")] * len(lstm.cell.state_size)
+    for window, real in zip(*split_windows(batch, steps), strict=True):
+        _, *state = lstm(sequences=window, initial_state=state, mask=real)
+    return state[0]
+
+
+def carry_cell(lstm, batch, steps):
+    state = lstm.get_initial_state(len(batch))
+    for timestep in range(batch.shape[1]):
+        _, state = lstm.cell(batch[:, timestep], state)
+    return state[0]
+
+
+def carry_stateful(lstm, batch, steps):
+    layer = type(lstm).from_config(lstm.get_config() | {"stateful": True})
+    layer.build((len(batch), None, batch.shape[2]))
+    layer.set_weights(lstm.get_weights())
+    return [layer(batch[:, t : t + steps])[1] for t in range(0, batch.shape[1], steps)][-1]
+
+
+def carry_functional(lstm, batch, steps):
+    inputs, *start = keras.Input((None, 5)), keras.Input((6,)), keras.Input((6,))
+    model = keras.Model([inputs, *start], lstm(inputs, initial_state=start))
+    state = [np.zeros((len(batch), 6), "float32")] * 2
+    for t in range(0, batch.shape[1], steps):
+        _, *state = model.predict([batch[:, t : t + steps], *state], verbose=0)
+    return state[0]
+
+
 READINGS = [np.zeros((3, 2)), np.ones((2, 2))]
 RIGHT = {
     "check_00_window_shape": ((3, 3, 4, 5),),
@@ -139,13 +171,15 @@ WRONG = [
     ("check_00_window_shape", ((3, 10, 5),), "four axes are wanted"),
     ("check_00_batches", (lambda rows, size: rows // size,), "for 9 rows at batch size 4"),
     ("check_01_carry", (lambda lstm, batch, steps: lstm(batch[:, -steps:])[1],), "another state"),
+    ("check_01_carry", (lambda lstm, batch, steps: lstm(batch)[1],), "read 11 timesteps in one"),
     ("check_01_reset_rows", (reset_in_place,), "the arrays you were given have changed"),
     ("check_01_reset_rows", (lambda states, rows: states,), "Zeros there"),
     ("check_01_smallest_steps", ({8: 10, 6: 10, 3: 10},), "a shorter window does, too"),
     ("check_01_smallest_steps", ({8: 1, 6: 1, 3: 1},), "begins at timestep 9"),
     ("check_02_mask", (lambda n, t: np.arange(t) >= n[:, None],), "the other way round"),
     ("check_02_mask", (lambda n, t: (np.arange(t) < n[:, None]) * 1,), "a mask is boolean"),
-    ("check_02_mask", (lambda n, t: length_mask(n, t, padding="pre"),), "your rows have"),
+    ("check_02_mask", (lambda n, t: length_mask(n, t, padding="pre"),), "in the wrong places"),
+    ("check_02_mask", (lambda n, t: np.arange(t) < n[:, None] - 1,), "your rows have"),
     ("check_02_mask_value", (0.0, READINGS), "It would be swallowed"),
     ("check_02_mask_value", (np.nan, READINGS), "NaN equals nothing"),
     ("check_02_mask_value", (np.inf, READINGS), "take a finite number"),
@@ -166,6 +200,11 @@ def test_a_right_answer_is_right(capsys, name):
     if name == "check_02_mask":  # a learner may return it for a list, too
         assert answered(capsys, lambda: EXERCISES[name](length_mask))[0]
     assert answered(capsys, lambda: EXERCISES[name](*RIGHT[name])) == (True, "Right.")
+
+
+@pytest.mark.parametrize("way", [carry_padded, carry_cell, carry_stateful, carry_functional])
+def test_the_state_may_be_carried_in_other_ways(capsys, way):
+    assert answered(capsys, lambda: checks.check_01_carry(way)) == (True, "Right.")
 
 
 @pytest.mark.parametrize(("name", "answer", "hint"), WRONG)

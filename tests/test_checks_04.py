@@ -71,6 +71,8 @@ WRONG = [
     ("check_04_left_out", lambda rows, size, steps: [6], "yours gives [6]"),
     ("check_04_endless", lambda x, size: dataset_of(x).batch(size), "end after 3 batches"),
     ("check_04_endless", lambda x, size: dataset_of(x).batch(size).repeat(3), "end after 9"),
+    ("check_04_endless", lambda x, size: dataset_of(x).batch(size).repeat(4), "end after 12"),
+    ("check_04_endless", lambda x, size: [*dataset_of(x).batch(size)] * 5, "end after 15"),
     ("check_04_endless", lambda x, size: dataset_of(x).repeat(), "Is the dataset batched?"),
     ("check_04_endless", lambda x, size: dataset_of(x).batch(len(x)).repeat(), "holds 11 rows"),
     (

@@ -158,6 +158,13 @@ class ByCount(Silent):
         return ops.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
 
 
+class LastNonZero(Silent):
+    """Looks for the padding in the numbers, and not in the mask."""
+
+    def call(self, x, mask=None):
+        return FromTheBack().call(x, ops.any(ops.not_equal(x, 0), axis=-1))
+
+
 class WithAnAxisTooMany(Silent):
     def call(self, x, mask=None):
         return FromTheBack().call(x, mask)[:, None]
@@ -198,6 +205,7 @@ WRONG = [
     ("check_05_reader", lambda: 3, "a model is wanted, yours is a int"),
     ("check_05_last_real", LastTimestep, "you took the last timestep"),
     ("check_05_last_real", ByCount, "with padding 'pre' the numbers differ"),
+    ("check_05_last_real", LastNonZero, "you took the last timestep"),
     ("check_05_last_real", WithAnAxisTooMany, "your shape is (4, 1, 2)"),
     ("check_05_last_real", Warns, "Keras warns that the mask is lost"),
     ("check_05_last_real", OtherName, "in a model it raised"),

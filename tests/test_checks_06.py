@@ -41,6 +41,12 @@ def ask_after_a_reset(model, x):
     return model.predict(x, verbose=0)
 
 
+def ask_and_reset_afterwards(model, x):
+    outputs = model.predict(x, verbose=0)
+    model.layers[0].reset_state()
+    return outputs
+
+
 def ask_a_model_without_state(model, x):
     return twin_of(model)(x)
 
@@ -59,6 +65,18 @@ def fit_each_epoch_from_zeros(model, x, y, epochs):
 
 def fit_with_a_callback(model, x, y, epochs):
     reset = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: reset_states(model))
+    return model.fit(x, y, batch_size=2, epochs=epochs, shuffle=False, verbose=0, callbacks=[reset])
+
+
+def fit_and_reset_afterwards(model, x, y, epochs):
+    for _ in range(epochs):
+        model.fit(x, y, batch_size=2, shuffle=False, verbose=0)
+        model.layers[0].reset_state()
+    return model
+
+
+def fit_with_a_callback_at_the_end(model, x, y, epochs):
+    reset = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: reset_states(model))
     return model.fit(x, y, batch_size=2, epochs=epochs, shuffle=False, verbose=0, callbacks=[reset])
 
 
@@ -172,6 +190,15 @@ def fill_up_reset_and_cut(model, x):
     for start in range(0, len(filled), 4):
         model.layers[0].reset_state()
         outputs.append(model.predict_on_batch(filled[start : start + 4]))
+    return np.concatenate(outputs)[: len(x)]
+
+
+def fill_up_cut_and_reset_afterwards(model, x):
+    filled = np.resize(x, (-(-len(x) // 4) * 4, *x.shape[1:]))
+    outputs = []
+    for start in range(0, len(filled), 4):
+        outputs.append(model.predict_on_batch(filled[start : start + 4]))
+        model.layers[0].reset_state()
     return np.concatenate(outputs)[: len(x)]
 
 
@@ -401,7 +428,10 @@ REPAIRS = [(name, repair) for name, (_, repairs) in CASES.items() for repair in 
 # What goes wrong in another way, or is repaired by half; and what the check says.
 WRONG = [
     ("check_06_requests", ask_on, "still depends on what the model was asked before"),
+    ("check_06_requests", ask_and_reset_afterwards, "what the model was asked before"),
     ("check_06_epochs", fit_epochs, "the state that the one before left"),
+    ("check_06_epochs", fit_and_reset_afterwards, "Is each epoch one pass, from zeros"),
+    ("check_06_epochs", fit_with_a_callback_at_the_end, "Is each epoch one pass, from zeros"),
     ("check_06_epochs", fit_each_epoch_shuffled, "the weights are others"),
     ("check_06_shuffle", just_fit, "Which rows came in the first batch?"),
     ("check_06_shuffle", fit_reversed, "one epoch in order"),
@@ -414,6 +444,7 @@ WRONG = [
     ("check_06_validation", evaluate_from_zeros, "the state is not what it was before"),
     ("check_06_rows", predict_in_batches_of_4, "your shape is (8, 4), (5, 4) is wanted"),
     ("check_06_rows", cut_to_the_rows, "row 4 is not what it gives alone"),
+    ("check_06_rows", fill_up_cut_and_reset_afterwards, "row 0 is not what it gives alone"),
     ("check_06_both_directions", window_after_window, "Does everything start from zeros"),
     ("check_06_both_directions", window_after_window_from_zeros, "the backward half still reads"),
     ("check_06_both_directions", long_pass_from_the_old_state, "Does everything start from zeros"),

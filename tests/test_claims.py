@@ -1959,7 +1959,9 @@ def predict_returns_8_rows_for_5():
 @claim(
     "6.7",
     "A stateful `Bidirectional` layer fed in windows gives the forward half of one long pass and "
-    "not the backward half: each half carries its own state from window to window.",
+    "not the backward half: each half carries its own state from window to window. Its "
+    "`backward_layer`, fed from the last window to the first, gives the backward half, the last "
+    "timestep of each window first.",
 )
 def bidirectional_in_windows_is_right_forwards_only():
     lstm = layers.LSTM(4, return_sequences=True, stateful=True)
@@ -1975,6 +1977,11 @@ def bidirectional_in_windows_is_right_forwards_only():
     backward = model.layers[0].backward_layer
     carried = [np.array(backward(window))[:, ::-1] for window in windows]
     assert np.allclose(np.concatenate(carried, axis=1), parts[..., 4:], atol=1e-4)
+    backward.reset_state()
+    turned = [np.array(backward(window)) for window in windows[::-1]][::-1]
+    right = np.concatenate([window[:, ::-1] for window in turned], axis=1)
+    assert np.allclose(right, whole[..., 4:], atol=1e-4)
+    assert np.abs(np.concatenate(turned, axis=1) - whole[..., 4:]).max() > 0.05
 
 
 @claim(
@@ -2120,8 +2127,8 @@ def a_weighted_rmse_wants_sample_weight():
 @claim(
     "6.16",
     'The loss "mse" compares outputs of shape (3, 1) with targets of shape (3, 6, 1) without a '
-    "warning: each output with all 6 targets of its row. With `return_sequences=True` the shapes "
-    "fit.",
+    "warning: it drops the last axis of the targets and compares each output with all 6 targets "
+    "of its row. With `return_sequences=True` the shapes fit.",
 )
 def mse_broadcasts_the_outputs_of_a_last_step_model():
     rng = np.random.default_rng(1)
@@ -2135,6 +2142,24 @@ def mse_broadcasts_the_outputs_of_a_last_step_model():
     assert not [w for w in caught if w.category is UserWarning]
     assert np.isclose(loss, np.mean((outputs[:, None] - targets) ** 2), rtol=1e-3)
     assert not np.isclose(loss, np.mean((outputs - targets[:, -1]) ** 2), rtol=0.02)
+    try:
+        np.subtract(outputs, targets)  # (3, 1) and (3, 6, 1): as they are, they do not fit
+        fit = True
+    except ValueError:
+        fit = False
+    assert not fit
+    each = keras.losses.MeanSquaredError(reduction=None)(targets, outputs)
+    # The mean over the last axis of (3, 6) has the shape (3,).
+    assert np.allclose(each, np.mean((outputs - targets[..., 0]) ** 2, axis=1), rtol=1e-3)
+    shapes = []
+
+    def note(*pair):
+        shapes.append([tuple(part.shape[1:]) for part in pair])
+        return keras.losses.mean_squared_error(*pair)
+
+    model.compile(loss=note)
+    model.evaluate(inputs, targets, verbose=0)
+    assert shapes[0] == [(6,), (1,)]
     every = clinic_model(layers.LSTM(4, return_sequences=True), layers.Dense(1))
     assert every(inputs).shape == targets.shape
 
@@ -2434,7 +2459,6 @@ EXEMPT = {
     "The [plan](https://github.com/keras-team/keras/issues/7503)": HISTORY,
     "It asked for a number of batches": HISTORY,
     "Below: what Keras makes of three calls": TASK,
-    "Every model below starts with": MODEL,
     "It puts layers between `Masking`": OURS,
     "An LSTM after a `Conv1D`": MODEL,
     "Now `x * 2` stands between": MODEL,

@@ -6,11 +6,15 @@ import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from traitlets.config.loader import PyFileConfigLoader
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -71,6 +75,25 @@ def test_tensorflow_is_the_package_that_every_system_has():
 @pytest.mark.parametrize("name", ["keras", "tensorflow", "numpy", "jupyterlab", "ipywidgets"])
 def test_what_runs_here_is_what_is_pinned(name):
     assert version(name) == _pinned(name)
+
+
+def test_the_server_sends_at_once_what_a_kernel_says():
+    config = PyFileConfigLoader("jupyter_server_config.py", str(ROOT)).load_config()
+    kind = config.ServerApp.kernel_websocket_connection_class
+    handler = mock.Mock(spec=KernelWebsocketHandler)
+    with mock.patch.object(ZMQChannelsWebsocketConnection, "connect") as connect:
+        assert kind(websocket_handler=handler).connect() is connect.return_value
+    handler.set_nodelay.assert_called_once_with(True)
+
+
+def test_jupyterlab_takes_the_server_from_this_environment():
+    installed = Path(sys.prefix, "etc", "jupyter", "jupyter_server_config.py")
+    if not installed.exists():
+        pytest.skip("jupyter_server_config.py was not copied into this environment")
+    assert installed.read_bytes() == (ROOT / installed.name).read_bytes()
+    command = [sys.executable, "-m", "jupyterlab", "--show-config"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "PromptConnection" in shown
 
 
 def test_pre_commit_and_make_lint_run_the_same_ruff():

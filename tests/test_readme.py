@@ -75,6 +75,14 @@ def test_the_table_names_every_lesson_in_order():
     assert re.findall(r"^\| \[\w+\]\(notebooks/(.+?)\)", README, flags=re.MULTILINE) == lessons
 
 
+def test_the_table_gives_each_lesson_s_question_and_minutes():
+    rows = re.findall(r"\]\((notebooks/.+?)\) \| (.+?) \| (\d+) \|$", README, flags=re.MULTILINE)
+    assert rows
+    for file, question, minutes in rows:
+        first = re.match(r"# (.+)\n[^#]*?\*\*(\d+) minutes", markdown_of(ROOT / file))
+        assert first.groups() == (question, minutes), file
+
+
 def test_every_make_command_exists():
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     commands = re.findall(r"\bmake (\w+)", README)

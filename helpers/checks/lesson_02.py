@@ -27,6 +27,11 @@ def check_02_mask(function):
             raise AnswerError("Not yet: it is the other way round. True means a real timestep.")
         if (answer != expected).any():
             found = answer.sum(axis=1).tolist()
+            if found == lengths.tolist():
+                raise AnswerError(
+                    "Not yet: each row has the right number of True, in the wrong places. With "
+                    "'post' the real timesteps come first."
+                )
             raise AnswerError(f"Not yet: for {given} your rows have {found} real ones.")
 
 

@@ -42,6 +42,9 @@ def check_04_endless(function):
             )
         if len(batches) < wanted:
             raise AnswerError(f"Not yet: {of}the data end after {len(batches)} batches.")
+        end = _length(answer)
+        if end is not None:
+            raise AnswerError(f"Not yet: {of}the data end after {end} batches.")
         rows = np.concatenate(batches)[: 2 * n_rows, 0].reshape(2, n_rows)
         if not (np.sort(rows) == np.arange(n_rows)).all():
             raise AnswerError(
@@ -79,6 +82,14 @@ def check_04_forecast(function):
 def _first(dataset, most):
     """Return the first batches only: an endless dataset must not make the check endless."""
     return list(islice(dataset, most))
+
+
+def _length(dataset):
+    """Return how many batches there are, or None if they never end or nobody can tell."""
+    try:
+        return len(dataset)
+    except TypeError:
+        return None
 
 
 def _pairs(dataset, steps):

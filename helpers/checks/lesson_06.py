@@ -11,6 +11,7 @@ import numpy as np
 from helpers.checks.feedback import AnswerError, call, feedback
 
 _RATE = 0.1  # the learning rate of the models to train
+_LEFT = 0.5  # each number of the state that a model holds from calls before
 
 
 # --- state -----------------------------------------------------------------------------------
@@ -20,7 +21,7 @@ _RATE = 0.1  # the learning rate of the models to train
 def check_06_requests(function):
     """Say whether `function(model, x)` predicts as if nothing had been predicted before."""
     rng = np.random.default_rng(60)
-    model = _stateful(rng, batch_size=3)
+    model = _used(_stateful(rng, batch_size=3))
     for timesteps in (5, 2, 2):
         x = _normal(rng, 3, timesteps, 2)
         answer = _numbers(_call(function, model, x.copy()), (3, 4))
@@ -36,7 +37,7 @@ def check_06_epochs(function):
     """Say whether `function(model, x, y, epochs)` trains with each epoch from zeros."""
     rng = np.random.default_rng(61)
     for n_windows, epochs in ((3, 2), (2, 3)):
-        model = _to_train(rng)
+        model = _used(_to_train(rng))
         x, y = _normal(rng, 2 * n_windows, 3, 2), _normal(rng, 2 * n_windows, 1)
         before = model.get_weights()
         weights = _trained(function, model, x, y, epochs)
@@ -121,7 +122,7 @@ def check_06_validation(function):
 def check_06_rows(function):
     """Say whether `function(model, x)` predicts each row from zeros, whatever their number."""
     rng = np.random.default_rng(65)
-    model = _stateful(rng, batch_size=4, eager=False)  # eagerly, Keras refuses the fifth row
+    model = _used(_stateful(rng, batch_size=4, eager=False))  # eagerly, Keras refuses row 4
     for rows in (5, 8, 3, 13):
         x = _normal(rng, rows, 3, 2)
         answer = _call(function, model, x.copy(), of=f"for {rows} rows ")
@@ -361,6 +362,13 @@ def _stateful(rng, batch_size, *parts, eager=True):
     return _model(rng, lstm, *parts, batch_size=batch_size, eager=eager)
 
 
+def _used(model):
+    """Leave a state in a model: with zeros, whoever forgets the first reset would be right."""
+    for state in model.layers[0].states:
+        state.assign(np.full(state.shape, _LEFT, "float32"))
+    return model
+
+
 def _to_train(rng):
     import keras
 
@@ -406,7 +414,10 @@ def _loss_by_hand(model, x, y):
 
 
 def _train_by_hand(weights, x, y, epochs, *, reset=True):
-    """Return the weights after training in order, with the state passed on by hand."""
+    """Return the weights after training in order, with the state passed on by hand.
+
+    Without a reset, the first epoch starts as a `_used` model does.
+    """
     import keras
     import tensorflow as tf
 
@@ -414,7 +425,7 @@ def _train_by_hand(weights, x, y, epochs, *, reset=True):
     dense.build((None, 4))
     dense.set_weights(weights[3:])
     variables = [weight.value for layer in (lstm, dense) for weight in layer.trainable_variables]
-    state = None
+    state = [np.full((2, 4), _LEFT, "float32")] * 2
     for _ in range(epochs):
         state = None if reset else state
         for start in range(0, len(x), 2):

@@ -205,7 +205,7 @@ def _vowels():
     vowels = data.load_japanese_vowels()
     sequences = [np.asarray(s, float) for part in vowels for s in part.sequences]
     features = [f"c{n}" for n in range(1, 13)]
-    return sequences, features, ["Utterances of one vowel, 12 numbers for each frame of 6.4 ms."]
+    return sequences, features, ["Utterances of /ae/, 12 numbers every 6.4 ms."]
 
 
 _PRELOADED = {"Sunspots": _sunspots, "Japanese vowels": _vowels}

@@ -140,7 +140,8 @@ def _sliders():
     lines = [
         "In JupyterLab in headless Chromium, median / 95th percentile in ms. `interact` draws the "
         "same figure again for each change, in the same session. The first row shows pictures that "
-        "are drawn already: what Jupyter and the browser take by themselves.",
+        "are drawn already: what Jupyter and the browser take by themselves. The server sends each "
+        "message at once (`jupyter_server_config.py`), for all of them.",
         "",
         "| explorer | ours | `interact` | `interact` ÷ ours |",
         "| --- | --- | --- | --- |",

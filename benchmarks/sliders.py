@@ -22,7 +22,7 @@ EXPLORERS = (
     "batches",
     "autocorrelation",
 )
-PRESSES = 15
+PRESSES = 30
 # The time at which a key goes down, and that of the first frame that has the new picture.
 WATCH = """() => {
     const isPicture = node => node.nodeName === "IMG";

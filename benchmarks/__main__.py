@@ -49,7 +49,7 @@ def _about():
 def _epochs():
     lines = [
         f"Batch {training.BATCH} × {training.TIMESTEPS} timesteps × {training.FEATURES} features, "
-        f"{training.UNITS} units, Adam; median of 7 epochs, in ms. `fit` is stateful, in order, "
+        f"{training.UNITS} units, Adam; median of 15 epochs, in ms. `fit` is stateful, in order, "
         "reset before each epoch; PyTorch is truncated backpropagation written by hand.",
         "",
         "| cell | steps | `train_windows` | `fit` | PyTorch | `fit` ÷ ours | PyTorch ÷ ours |",
@@ -96,7 +96,7 @@ def _arrays():
 def _ragged():
     lines = [
         f"{ragged.BATCH} sequences of {ragged.LENGTHS.min()} to {ragged.LENGTHS.max()} timesteps, "
-        "one full-length pass an epoch; median of 7, in ms. PyTorch runs packed sequences.",
+        "one full-length pass an epoch; median of 15, in ms. PyTorch runs packed sequences.",
         "",
         "| cell | `train_windows` | PyTorch | PyTorch ÷ ours |",
         "| --- | --- | --- | --- |",

@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 
-def median_seconds(run, *, repeats=7):
+def median_seconds(run, *, repeats=15):
     """Return the median time of `run()`, after one call that is not counted."""
     run()
     durations = []

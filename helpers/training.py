@@ -154,8 +154,8 @@ def _epoch_data(model, inputs, targets, mask):
     """Return what an epoch takes: inputs, targets, mask, and what counts in the loss."""
     inputs, mask = _check_inputs(model, inputs, mask)
     targets = _check_targets(model, targets, mask.shape)
-    counts = mask if returns_sequences(model) else _row_ends(mask)
-    return [tf.constant(array) for array in (inputs, targets, mask, counts)]
+    data = [tf.constant(array) for array in (inputs, targets, mask)]
+    return [*data, data[2] if returns_sequences(model) else tf.constant(_row_ends(mask))]
 
 
 def _epoch(model, data, *, idle):

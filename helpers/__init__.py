@@ -34,7 +34,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false "
-    "--xla_cpu_multi_thread_eigen=false "
+    "--xla_cpu_multi_thread_eigen=false --xla_cpu_prefer_vector_width=512 "
     "--xla_cpu_experimental_ynn_fusion_type=",
 )
 

@@ -143,9 +143,10 @@ def epoch_mebibytes(model, inputs, targets, *, mask=None, carry=True):
 
     check_windowed(model)
     _check_compiled(model)
+    carry = tf.constant(check_flag("carry", carry))
     data = _epoch_data(model, inputs, targets, mask)
     epoch = _epoch(model, data, idle=_any_idle(*data[2:]))
-    compiled = epoch.experimental_get_compiler_ir(*data, tf.constant(check_flag("carry", carry)))
+    compiled = epoch.experimental_get_compiler_ir(*data, carry)
     plan = HloProto.FromString(compiled(stage="optimized_hlo_proto_serialized"))
     return sum(buffer.size for buffer in plan.buffer_assignment.buffer_allocations) / 2**20
 

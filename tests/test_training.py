@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 from helpers.models import get_states, set_states
+from helpers.probes import gradient_reach
 from helpers.training import _epoch, _epoch_data, predict_windows, train_windows
 from helpers.windows import join_windows, pad_batch, split_windows
 
@@ -389,9 +390,10 @@ def test_a_layers_own_options_hold_in_windows_and_in_training(
 
 
 def test_layers_may_have_dtypes_of_their_own(make_trained_like, batch, targets):
-    head = layers.Dense(2, dtype="float64")
-    model = keras.Sequential([keras.Input((None, 3)), layers.GRU(4, return_sequences=True), head])
+    middle = layers.GRU(4, return_sequences=True, dtype="float64")
+    model = keras.Sequential([keras.Input((None, 3)), layers.Dense(3), middle, layers.Dense(2)])
     compiled(make_trained_like(model))
+    assert np.isfinite(gradient_reach(model, batch, steps=4)).all()
     windows = split_windows(batch, 4).inputs
     outputs = predict_windows(model, windows)
     assert outputs.dtype == "float64"

@@ -3,19 +3,18 @@
 import warnings
 from typing import NamedTuple
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from helpers.models import (
+from helpers.engine import (
+    as_model_inputs,
+    cached_program,
     check_windowed,
-    fit_windows,
-    keep_program,
     run_windows,
     widest_dtype,
     window_step,
     zero_states,
 )
+from helpers.quiet import keras, tf
 from helpers.validation import as_array, check_mask, check_sequences
 from helpers.windows import join_windows, last_timesteps, split_windows
 
@@ -117,7 +116,7 @@ def gradient_reach(model, sequences, *, steps=None):
     sequences, inputs, mask = _windowed(model, sequences, steps)
     # No gradient crosses a border: each row's last window and the state it starts from suffice.
     after = run_windows(model, "states", inputs, mask)  # (n_windows, batch, all units)
-    jacobian = keep_program(model, "jacobian", lambda: _last_jacobian(model))
+    jacobian = cached_program(model, "jacobian", lambda: _last_jacobian(model))
     before = np.concatenate([np.zeros_like(after[:1]), after[:-1]])
     at = last_timesteps(mask)[:2]
     norms = np.zeros(mask.shape)
@@ -259,7 +258,7 @@ def _windowed(model, sequences, steps, mask=None):
             )
         mask = check_mask(mask, (len(sequences), *lengths), axes=("batch", "timesteps"))
         real = split_windows(mask[..., None].astype("int8"), steps).inputs[..., 0].astype(bool)
-    inputs, mask = fit_windows(model, inputs, real, "sequences")
+    inputs, mask = as_model_inputs(model, inputs, real, "sequences")
     return sequences, inputs, mask
 
 

@@ -8,8 +8,7 @@ quicker to compile and to run, with the same result.
 
 from typing import Any, NamedTuple
 
-import tensorflow as tf
-from keras import activations, layers
+from helpers.quiet import keras, tf
 
 
 class Hidden(NamedTuple):
@@ -54,10 +53,10 @@ def _has_formulas(layer):
 
     In half precision, a sigmoid taken through tanh would lose small gates.
     """
-    cell = layer.cell
+    cell, tanh, sigmoid = layer.cell, keras.activations.tanh, keras.activations.sigmoid
     return (
-        cell.activation is activations.tanh
-        and getattr(cell, "recurrent_activation", activations.sigmoid) is activations.sigmoid
+        cell.activation is tanh
+        and getattr(cell, "recurrent_activation", sigmoid) is sigmoid
         and getattr(cell, "reset_after", True)
         and not cell.dropout
         and not cell.recurrent_dropout
@@ -72,7 +71,7 @@ def _weights(cell, dtype):
     """
     weights = [cell.kernel, cell.recurrent_kernel, *([cell.bias] if cell.use_bias else [])]
     kernel, recurrent, *bias = (tf.cast(weight, dtype) for weight in weights)
-    if not isinstance(cell, layers.GRUCell):
+    if not isinstance(cell, keras.layers.GRUCell):
         bias = bias[0] if bias else tf.zeros_like(kernel[0])
         return tf.concat([recurrent, kernel, bias[None]], axis=0)
     bias = bias[0] if bias else tf.zeros((2, kernel.shape[1]), dtype)
@@ -156,9 +155,9 @@ def _sigmoids(gates):
 
 
 _FORMULAS = {
-    layers.SimpleRNN: _Formulas(_simple_rnn, _simple_rnn_gradient, (1.0,)),
-    layers.GRU: _Formulas(_gru, _gru_gradient, (0.5, 0.5, 1.0, 1.0)),
-    layers.LSTM: _Formulas(_lstm, _lstm_gradient, (0.5, 0.5, 1.0, 0.5)),
+    keras.layers.SimpleRNN: _Formulas(_simple_rnn, _simple_rnn_gradient, (1.0,)),
+    keras.layers.GRU: _Formulas(_gru, _gru_gradient, (0.5, 0.5, 1.0, 1.0)),
+    keras.layers.LSTM: _Formulas(_lstm, _lstm_gradient, (0.5, 0.5, 1.0, 0.5)),
 }
 
 

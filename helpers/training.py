@@ -1,19 +1,18 @@
 """Training and predicting window by window, with state carried or reset in between."""
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from helpers.models import (
-    carried,
+from helpers.engine import (
+    as_model_inputs,
+    cached_program,
     check_windowed,
-    fit_windows,
-    keep_program,
+    next_state,
     returns_sequences,
     run_windows,
     window_step,
     zero_states,
 )
+from helpers.quiet import HloProto, keras, tf
 from helpers.validation import (
     as_array,
     check_array,
@@ -71,7 +70,7 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
     data = _epoch_data(model, inputs, targets, mask)
     idle = _any_idle(*data[2:])
     carry = tf.constant(check_flag("carry", carry))
-    run_epoch = keep_program(
+    run_epoch = cached_program(
         model,
         ("epoch", idle, *((tensor.shape, tensor.dtype) for tensor in data)),
         lambda: _epoch(model, data, idle=idle).get_concrete_function(*data, carry),
@@ -127,7 +126,7 @@ def predict_windows(model, inputs, *, mask=None, carry=True):
     return outputs[last_timesteps(mask)[:2]]
 
 
-def epoch_mebibytes(model, inputs, targets, *, mask=None, carry=True):
+def epoch_mebibytes(model, inputs, targets, *, mask=None):
     """Return the memory that the compiler sets aside for one epoch of `train_windows`.
 
     It holds the data, the weights with what the optimizer keeps of them, and all that
@@ -139,14 +138,11 @@ def epoch_mebibytes(model, inputs, targets, *, mask=None, carry=True):
     float
         In MiB, the sum of XLA's buffer assignment for the compiled epoch.
     """
-    from tensorflow.compiler.xla.service.hlo_pb2 import HloProto
-
     check_windowed(model)
     _check_compiled(model)
-    carry = tf.constant(check_flag("carry", carry))
     data = _epoch_data(model, inputs, targets, mask)
     epoch = _epoch(model, data, idle=_any_idle(*data[2:]))
-    compiled = epoch.experimental_get_compiler_ir(*data, carry)
+    compiled = epoch.experimental_get_compiler_ir(*data, tf.constant(True))
     plan = HloProto.FromString(compiled(stage="optimized_hlo_proto_serialized"))
     return sum(buffer.size for buffer in plan.buffer_assignment.buffer_allocations) / 2**20
 
@@ -198,7 +194,7 @@ def _epoch(model, data, *, idle):
                 )
             else:
                 after = update(*window)
-            return k + 1, [carried(state, carry) for state in after]
+            return k + 1, [next_state(state, carry) for state in after]
 
         model.reset_metrics()
         zeros = zero_states(model, inputs.shape[1])
@@ -240,7 +236,7 @@ def _row_ends(mask):
 
 def _check_inputs(model, inputs, mask):
     inputs = check_array(inputs, "inputs", _WINDOW_AXES, hint=_MAKE_WINDOWS)
-    return fit_windows(model, inputs, mask, "inputs")
+    return as_model_inputs(model, inputs, mask, "inputs")
 
 
 def _check_compiled(model):

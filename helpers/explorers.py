@@ -1,0 +1,432 @@
+"""Sliders around probes and plots.
+
+Each `explore_…` returns an `Explorer` for the notebook to display. Its picture has an alt text,
+its readout says the same in words, and without a kernel the stored picture stays.
+"""
+
+import base64
+import struct
+import threading
+import time
+import zlib
+from functools import cache
+from html import escape
+
+import ipywidgets as widgets
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from helpers import plots
+from helpers.probes import gradient_reach, state_reach, trace_states
+from helpers.validation import check_flag, check_lengths, check_whole_number
+from helpers.windows import bucket_by_length, split_windows
+
+LABEL = {"description_width": "9em"}
+
+
+class Explorer(widgets.VBox):
+    """Controls, a picture and a readout that follow one another.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Drawn on again and again.
+    controls : dict
+        Name to a widget with a `value`, or to a `Labelled` one.
+    draw : callable
+        Takes the controls' values by name, draws on the figure, returns what it shows as a
+        sentence or two.
+    extra : sequence of widgets
+        Shown between the controls and the picture.
+
+    Attributes
+    ----------
+    controls : dict
+        Name to the widget that holds the value.
+    picture : ipywidgets.HTML
+        The figure as an `<img>`, with the words as its alt text.
+    words : str
+        What the picture shows now.
+    """
+
+    def __init__(self, figure, controls, draw, *, extra=()):
+        self.figure, self.draw, self._canvas = figure, draw, _Canvas(figure)
+        self._drawing = threading.RLock()  # a slider may move at the moment when a training ends
+        self.picture, self._readout = widgets.HTML(), widgets.HTML()
+        self.controls = {
+            name: getattr(control, "slider", control) for name, control in controls.items()
+        }
+        super().__init__([*controls.values(), *extra, self.picture, self._readout])
+        self.redraw()
+        for control in self.controls.values():
+            control.observe(self.redraw, "value")
+
+    def redraw(self, _change=None):
+        """Draw for the controls' present values."""
+        with self._drawing:
+            self.words = self.draw(**{name: c.value for name, c in self.controls.items()})
+            self._png = self._canvas.png()
+            self.picture.value = _image(self._png, self.words, self.figure)
+            self._readout.value = f'<p role="status">{escape(self.words)}</p>'
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs) or {}
+        return bundle | {
+            "image/png": base64.b64encode(self._png).decode(),
+            "text/plain": self.words,
+        }
+
+
+class Labelled(widgets.HBox):
+    """A `slider` and the entry that names it: sliders have no accessible name."""
+
+    def __init__(self, entry, slider, *, by="value"):
+        self.slider = slider
+        widgets.link((slider, by), (entry, by))
+        super().__init__([entry, slider])
+
+
+class Trainer(widgets.HBox):
+    """A button that trains in the background and then stops it, a progress bar, and words.
+
+    The kernel keeps answering sliders and the button meanwhile.
+
+    Parameters
+    ----------
+    work : callable
+        Trains. It calls `report` after each epoch and ends where that returns True. An error
+        is shown in its words.
+    arguments : callable
+        Returns what the button calls `work` with.
+    """
+
+    def __init__(self, work, arguments):
+        self._work, self._stop, self._ended = work, threading.Event(), threading.Event()
+        self._ended.set()
+        self._shown = 0.0
+        self._button = widgets.Button(description="Train", icon="play")
+        self._bar = widgets.FloatProgress(0.0, max=1.0, description="training", style=LABEL)
+        self._status = widgets.HTML()
+        self._button.on_click(lambda _: self.stop() if self.busy else self.start(*arguments()))
+        super().__init__([self._button, self._bar, self._status])
+
+    @property
+    def busy(self):
+        """Whether a training is under way."""
+        return not self._ended.is_set()
+
+    def start(self, *arguments):
+        """Begin `work(*arguments)`, unless a training is under way."""
+        if self.busy:
+            return
+        self._stop.clear()
+        self._ended.clear()
+        self._button.description, self._button.icon = "Stop", "stop"
+        self._bar.value = 0.0
+        self._say("Preparing the model …")
+        threading.Thread(target=self._run, args=arguments, daemon=True).start()
+
+    def stop(self):
+        """Ask the training to stop."""
+        self._stop.set()
+        self._say("Stopping …")
+
+    def wait(self):
+        """Wait for the end of the training. Interrupting the kernel stops it, as Stop does."""
+        try:
+            self._wait()
+        except KeyboardInterrupt:
+            self.stop()
+            self._wait()
+
+    def report(self, share, words):
+        """Show how much is done, from 0 to 1, and what; return whether to stop."""
+        now = time.monotonic()
+        if (now - self._shown > 0.1 or share == 1) and not self._stop.is_set():
+            self._shown, self._bar.value = now, share  # few messages keep the page quick
+            self._say(words)
+        return self._stop.is_set()
+
+    def _run(self, *arguments):
+        try:
+            self._work(*arguments)
+            words = "Stopped." if self._stop.is_set() else "Done."
+        except Exception as problem:  # a thread's error would vanish: show it
+            words = f"{type(problem).__name__}: {problem}"
+        self._say(words)
+        self._button.description, self._button.icon = "Train", "play"
+        self._ended.set()
+
+    def _say(self, words):
+        self._status.value = f'<span role="status">{escape(words)}</span>'
+
+    def _wait(self):
+        # Not `Thread.join`: where that is interrupted, Python 3.11 takes the thread for ended.
+        while not self._ended.wait(0.2):  # on Windows, nothing interrupts without a limit
+            pass
+
+
+def labelled_slider(label, value, low, high):
+    """Return a slider over whole numbers, with the number entry that names it."""
+    value = check_whole_number(label, value, minimum=low, maximum=high)
+    slider = widgets.IntSlider(value, low, high, readout=False, layout={"width": "60%"})
+    number = widgets.BoundedIntText(
+        value, low, high, description=label, style=LABEL, layout={"width": "15em"}
+    )
+    return Labelled(number, slider)
+
+
+def labelled_selection(label, options, index):
+    """Return a slider over `(name, value)` options, with the list that names it."""
+    options = {"options": options, "index": index}
+    entry = widgets.Dropdown(**options, description=label, style=LABEL, layout={"width": "16em"})
+    slider = widgets.SelectionSlider(**options, readout=False, layout={"width": "58%"})
+    return Labelled(entry, slider, by="index")
+
+
+def labelled_buttons(label, options):
+    """Return buttons, one of which is pressed."""
+    style = LABEL | {"button_width": "auto"}
+    return widgets.ToggleButtons(options=options, description=label, style=style)
+
+
+def labelled_box(label, value):
+    """Return a box to tick."""
+    value = check_flag(label, value)
+    return widgets.Checkbox(value, description=label, style=LABEL)
+
+
+def carry_word(carry):
+    """Return what happens to the state between windows, in a word."""
+    return "carried" if carry else "reset"
+
+
+def carry_style(carry):
+    """Return the fixed look of what is carried, or reset."""
+    return plots.CARRIED if carry else plots.RESET
+
+
+def plural(word, count):
+    """Return `word`, with an s unless there is one."""
+    return word if count == 1 else f"{word}s"
+
+
+def explore_windows(sequences, *, steps=5):
+    """Move `steps` and see how a batch is cut into windows, and what the last one holds.
+
+    Parameters
+    ----------
+    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
+    steps : int
+        Where the slider starts.
+
+    Returns
+    -------
+    Explorer
+    """
+    longest, batch, _ = split_windows(sequences, 1).mask.shape
+    (ax,) = plots.new_axes(height=1.6 + 0.3 * min(batch, 12))
+
+    def draw(steps):
+        mask = split_windows(sequences, steps).mask
+        plots.plot_windows(mask, ax=ax)
+        last = int(mask[-1].any(axis=0).sum())
+        padded = 1 - mask.mean()
+        return (
+            f"steps = {steps}: {len(mask)} {plural('window', len(mask))} for up to {longest} "
+            f"timesteps. The last window holds {last} real {plural('timestep', last)} and "
+            f"{steps - last} of padding. In all, {padded:.0%} of the batch is padding."
+        )
+
+    return Explorer(ax.figure, {"steps": labelled_slider("steps", steps, 1, longest)}, draw)
+
+
+def explore_padding(lengths, *, n_buckets=1):
+    """Move the number of buckets and see how much of a data set is padding.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Timesteps of each sequence.
+    n_buckets : int
+        Where the slider starts, 1 to 12.
+
+    Returns
+    -------
+    Explorer
+    """
+    lengths = check_lengths(lengths)
+    (ax,) = plots.new_axes(height=3.6)
+
+    def draw(n_buckets):
+        buckets = bucket_by_length(lengths, n_buckets)
+        plots.plot_padding(lengths, buckets, ax=ax)
+        cells = sum(len(bucket) * lengths[bucket].max() for bucket in buckets)
+        return (
+            f"{n_buckets} {plural('bucket', n_buckets)}: {lengths.sum()} real timesteps in "
+            f"{cells} computed ones, so {1 - lengths.sum() / cells:.0%} of the work is padding."
+        )
+
+    slider = labelled_slider("buckets", n_buckets, 1, min(12, len(lengths)))
+    return Explorer(ax.figure, {"n_buckets": slider}, draw)
+
+
+def explore_state(model, sequences, *, steps=5, carry=True):
+    """Move `steps`, carry or reset, and see the state of one sequence beside one long pass.
+
+    Parameters
+    ----------
+    model : keras.Sequential
+    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
+    steps : int
+        Where the slider starts.
+    carry : bool
+        Whether the state is carried at first.
+
+    Returns
+    -------
+    Explorer
+    """
+    whole = trace_states(model, sequences)
+    longest = whole.shape[1]
+    reset = trace_states(model, sequences, steps=1, carry=False)
+    limits = 0, 1.05 * max(np.abs(reset - whole).max(), 1e-6)
+    ax, difference = plots.new_axes(2, height=5.0, ratios=(2, 1))
+
+    def draw(steps, carry, sequence):
+        states = trace_states(model, sequences, steps=steps, carry=carry)[sequence]
+        timesteps = len(sequences[sequence])
+        states, expected = states[:timesteps], whole[sequence, :timesteps]
+        off = np.abs(states - expected).max(axis=1)
+        plots.plot_states(states, steps=min(steps, timesteps), ax=ax)
+        label = f"{carry_word(carry)}, against one long pass"
+        plots.plot_lines(
+            {label: (np.arange(timesteps), off, carry_style(carry))},
+            xlabel="timestep",
+            ylabel="difference",
+            ax=difference,
+        )
+        difference.set(xlim=ax.get_xlim(), ylim=limits)
+        return (
+            f"steps = {steps}, state {carry_word(carry)}: the state of sequence "
+            f"{sequence} differs from that of one long pass by at most {off.max():.4f}."
+        )
+
+    controls = {
+        "steps": labelled_slider("steps", steps, 1, longest),
+        "carry": labelled_box("carry the state", carry),
+        "sequence": labelled_slider("sequence", 0, 0, len(sequences) - 1),
+    }
+    return Explorer(ax.figure, controls, draw)
+
+
+def explore_reach(model, sequences, *, steps=5):
+    """Move `steps` and see two bands: how far back state reaches, and how far back gradient.
+
+    Parameters
+    ----------
+    model : keras.Sequential
+    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
+    steps : int
+        Where the slider starts; the state is carried at first.
+
+    Returns
+    -------
+    Explorer
+    """
+    (ax,) = plots.new_axes(height=3.8)
+
+    @cache
+    def remembered(steps, carry):
+        return state_reach(model, sequences, steps=steps, carry=carry)
+
+    @cache
+    def learned(steps):
+        return gradient_reach(model, sequences, steps=steps)
+
+    def draw(steps, carry):
+        state, gradient = remembered(steps, carry), learned(steps)
+        plots.plot_reach(state, gradient, steps=steps, ax=ax)
+        return (
+            f"steps = {steps}, state {carry_word(carry)}: the last state still "
+            f"feels inputs up to {_reached(state)} timesteps back, the last one included. The "
+            f"gradient stops after {_reached(gradient)}."
+        )
+
+    controls = {
+        "steps": labelled_slider("steps", steps, 1, len(remembered(None, True))),
+        "carry": labelled_box("carry the state", True),
+    }
+    return Explorer(ax.figure, controls, draw)
+
+
+def _reached(values):
+    """Return how many timesteps back, the last included, an effect is above 0.01 % of the most."""
+    return len(values) - int(np.argmax(values > 1e-4 * values.max()))
+
+
+class _Canvas:
+    """A figure as PNG: axes and legends are drawn once, what moves between them each time."""
+
+    def __init__(self, figure):
+        self.figure, self._canvas = figure, FigureCanvasAgg(figure)
+        self._frame = self._background = None
+
+    def png(self):
+        if self._background is None:
+            self.figure.draw_without_rendering()
+            self.figure.set_layout_engine("none")  # found once: it doubles the time
+        moving = plots.drawn_artists(self.figure)
+        frame = [_frame_of(ax) for ax in self.figure.axes]
+        if frame != self._frame:
+            self._frame = frame
+            self._draw_background(moving)
+        self._canvas.restore_region(self._background)
+        for artist in sorted(moving, key=lambda artist: artist.zorder):
+            artist.axes.draw_artist(artist)
+        return _png(np.asarray(self._canvas.buffer_rgba()))
+
+    def _draw_background(self, moving):
+        for artist in moving:
+            artist.set_visible(False)
+        self._canvas.draw()
+        self._background = self._canvas.copy_from_bbox(self.figure.bbox)
+        for artist in moving:
+            artist.set_visible(True)
+
+
+def _frame_of(ax):
+    """Return all that axes and legend show: the background is drawn again when it changes."""
+    legend = ax.get_legend()
+    names = () if legend is None else tuple(text.get_text() for text in legend.get_texts())
+    return ax.get_xlim(), ax.get_ylim(), ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale(), names
+
+
+def _png(pixels):
+    """Return (height, width, 4) bytes as a PNG file, in a third of the time that Pillow takes.
+
+    Pillow looks for the best filter of each row; here no row is filtered.
+    Format: https://www.w3.org/TR/png-3/
+    """
+    height, width, _ = pixels.shape
+    rows = np.zeros((height, 1 + 4 * width), np.uint8)  # each begins with 0: not filtered
+    rows[:, 1:] = pixels.reshape(height, -1)
+    eight_bit_rgba = (8, 6, 0, 0, 0)
+    chunks = (
+        (b"IHDR", struct.pack(">2I5B", width, height, *eight_bit_rgba)),
+        (b"IDAT", zlib.compress(rows, level=1)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+
+
+def _image(png, words, figure):
+    width, height = (figure.get_size_inches() * figure.dpi).astype(int)
+    data = base64.b64encode(png).decode()
+    return (
+        f'<img alt="{escape(words)}" src="data:image/png;base64,{data}" '
+        f'style="width:{width}px;max-width:100%;aspect-ratio:{width}/{height}">'
+    )

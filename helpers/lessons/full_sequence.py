@@ -1,0 +1,168 @@
+"""What does full length cost? Time and memory of an epoch, and the exercises."""
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from helpers import plots
+from helpers.exercises import AnswerError, answer_of, feedback
+from helpers.explorers import Explorer, labelled_selection
+from helpers.models import build_rnn
+from helpers.training import epoch_mebibytes, train_windows
+from helpers.validation import check_flag, check_list, check_sequences, check_whole_number
+from helpers.windows import length_mask, split_windows
+
+
+class Cost(NamedTuple):
+    """One training epoch in windows of `steps`: median `seconds`, and `mebibytes` of memory."""
+
+    steps: int
+    seconds: float
+    mebibytes: float
+
+
+def measure_costs(
+    sequences, steps, *, units=32, masked=True, repeats=3, progress=lambda done: None
+):
+    """Measure a training epoch of an `LSTM` over windows, for each window length.
+
+    Parameters
+    ----------
+    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
+    steps : sequence of int
+        Window lengths; one as long as the longest sequence is a full-length pass.
+    units : int
+    masked : bool
+        Train with the windows' mask, or without one, with padding as data.
+    repeats : int
+        Epochs to take the median time of; compiling is not counted.
+    progress : callable
+        Called with the number of window lengths measured so far.
+
+    Returns
+    -------
+    list of Cost
+        In the order of `steps`. Time is measured. Memory is what the compiler sets aside for
+        the epoch: data, weights, and all that backpropagation keeps of a window.
+
+    Raises
+    ------
+    ValueError, TypeError
+    """
+    sequences = check_sequences(sequences)
+    units, repeats = check_whole_number("units", units), check_whole_number("repeats", repeats)
+    masked = check_flag("masked", masked)
+    if not callable(progress):
+        raise TypeError(
+            "`progress` must be a function of the number of window lengths measured so far. "
+            f"Received: progress={progress!r}."
+        )
+    steps = check_list("steps", steps, "window lengths, such as [5, 10]")
+    batches = [split_windows(sequences, n) for n in steps]
+    costs = []
+    for windows in batches:
+        costs.append(_measure(windows, units, masked, repeats))
+        progress(len(costs))
+    return costs
+
+
+def _measure(windows, units, masked, repeats):
+    model = build_rnn(units, features=windows.inputs.shape[-1])
+    model.compile("adam", "mse")
+    targets = np.zeros((*windows.mask.shape, 1), "float32")
+    mask = windows.mask if masked else None
+    train_windows(model, windows.inputs, targets, mask=mask)  # compiles
+    durations = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        train_windows(model, windows.inputs, targets, mask=mask)
+        durations.append(time.perf_counter() - start)
+    mebibytes = epoch_mebibytes(model, windows.inputs, targets, mask=mask)
+    return Cost(windows.inputs.shape[2], float(np.median(durations)), mebibytes)
+
+
+def explore_cost(costs):
+    """Move `steps` and read what one epoch costs in time and memory, beside the longest.
+
+    Parameters
+    ----------
+    costs : list of Cost
+        What `measure_costs` measured on this machine.
+
+    Returns
+    -------
+    Explorer
+    """
+    costs = check_list("costs", costs, "the results of `measure_costs`")
+    for i, cost in enumerate(costs):
+        if not isinstance(cost, Cost):
+            raise TypeError(
+                f"`costs[{i}]` must be a Cost, as `measure_costs` gives it. Received: {cost!r}."
+            )
+    costs = sorted(costs, key=lambda cost: cost.steps)
+    steps = np.array([cost.steps for cost in costs])
+    milliseconds = np.array([1000 * cost.seconds for cost in costs])
+    mebibytes = np.array([cost.mebibytes for cost in costs])
+    panels = plots.new_axes(2, height=5.0)
+
+    def draw(chosen):
+        for ax, values, ylabel in zip(
+            panels, (milliseconds, mebibytes), ("time (ms an epoch)", "memory (MiB)"), strict=True
+        ):
+            at = slice(chosen, chosen + 1)
+            plots.plot_lines(
+                {
+                    "measured": (steps, values, plots.CARRIED),
+                    "chosen": (steps[at], values[at], plots.CHOSEN),
+                },
+                xlabel="steps",
+                ylabel=ylabel,
+                ax=ax,
+            )
+            ax.set_ylim(0, 1.15 * values.max())
+        return (
+            f"steps = {steps[chosen]}: {milliseconds[chosen]:,.1f} ms an epoch and "
+            f"{mebibytes[chosen]:.1f} MiB. The longest windows measured, steps = {steps[-1]}: "
+            f"{milliseconds[-1]:,.1f} ms and {mebibytes[-1]:.1f} MiB."
+        )
+
+    options = [(str(n), i) for i, n in enumerate(steps)]
+    slider = labelled_selection("steps", options, len(steps) - 1)
+    return Explorer(panels[0].figure, {"chosen": slider}, draw)
+
+
+@feedback
+def check_padding_share(function):
+    """Say whether `function(lengths)` is the share of padding in a batch."""
+    for lengths in ([7, 12, 4], [5, 5], [1, 9, 2, 30]):
+        answer = answer_of(function, list(lengths))
+        if np.ndim(answer) or not np.isclose(answer, 1 - length_mask(lengths, max(lengths)).mean()):
+            raise AnswerError(
+                f"Not yet: for lengths of {lengths} yours is {answer!r}. How many timesteps has "
+                "the padded batch in all, and how many of them are real?",
+            )
+
+
+@feedback
+def check_predict_in_buckets(function):
+    """Say whether `function(predict, sequences, n_buckets)` answers in the sequences' order."""
+    rng = np.random.default_rng(30)
+    sequences = [rng.normal(size=(timesteps, 2)) for timesteps in (9, 2, 5, 3, 8, 2)]
+    computed = []
+
+    def predict(inputs, mask):
+        computed.append(np.shape(mask))
+        return np.where(mask[..., None], inputs, 0.0).sum(axis=(1, 2))
+
+    for n_buckets in (3, 1):
+        computed.clear()
+        answer = answer_of(function, predict, sequences, n_buckets)
+        if (
+            len(computed) != n_buckets
+            or sum(np.prod(shape) for shape in computed) > {3: 34, 1: 54}[n_buckets]
+        ):
+            raise AnswerError("Not yet: pad each bucket for itself, and call predict once for it.")
+        expected = [sequence.sum() for sequence in sequences]
+        if np.shape(answer) != (6,) or not np.allclose(answer, expected):
+            raise AnswerError("Not yet: a bucket's indices say where its results belong.")

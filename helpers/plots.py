@@ -1,0 +1,358 @@
+"""Palette, drawing kit, and the pictures that several lessons use: arrays in, Axes out.
+
+Every picture draws on `ax`, or on a new figure where `ax` is None, and returns the Axes.
+Drawing again on the same Axes replaces what was drawn there before, which is how an
+explorer moves without a new figure.
+"""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, PathPatch
+from matplotlib.path import Path
+
+from helpers.validation import (
+    as_array,
+    check_array,
+    check_lengths,
+    check_list,
+    check_mask,
+    check_steps,
+    check_whole_number,
+)
+
+# One colour for each meaning, apart for colour-blind readers (Okabe and Ito, 2008), and
+# a second cue beside it.
+CARRIED = {"color": "#0072B2", "linestyle": "-", "marker": "o"}
+RESET = {"color": "#D55E00", "linestyle": "--", "marker": "s"}
+CHOSEN = {"color": "#000000", "linestyle": "", "marker": "D"}
+TRUTH = {"color": "#000000", "linestyle": "-", "marker": ""}
+REAL = {"facecolor": "#56B4E9", "edgecolor": "white"}
+PADDED = {"facecolor": "#E6E6E6", "edgecolor": "#8A8A8A", "hatch": "////"}
+STATE = {"facecolor": CARRIED["color"], "edgecolor": "white"}
+GRADIENT = {"facecolor": "#CC79A7", "edgecolor": "white", "hatch": ".."}
+BORDER = {"colors": "#222222", "linewidths": 2.0}
+
+FONT = 12
+DRAWN = "drawn by helpers"  # the gid of what the next drawing replaces
+_DECADES = 4  # `plot_reach` shows effects down to 10 ** -_DECADES of the largest
+
+
+def new_axes(rows=1, *, height=3.2, ratios=None):
+    """Return a figure of its own, outside pyplot, and its Axes in one column.
+
+    Parameters
+    ----------
+    rows : int
+    height : float
+        Of the figure, in inches; it is 8 inches wide.
+    ratios : sequence of float, optional
+        Heights of the rows, relative to one another.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+    """
+    rows = check_whole_number("rows", rows)
+    if ratios is not None and len(check_list("ratios", ratios, "heights")) != rows:
+        raise ValueError(
+            f"`ratios` must have one height for each of the {rows} rows. Received: {ratios!r}."
+        )
+    figure = Figure(figsize=(8.0, height), dpi=100, layout="constrained", facecolor="white")
+    axes = figure.subplots(rows, 1, squeeze=False, height_ratios=ratios)[:, 0]
+    for ax in axes:
+        ax.tick_params(labelsize=FONT - 1)
+        ax.spines[["top", "right"]].set_visible(False)
+    return list(axes)
+
+
+def drawn_artists(figure):
+    """Return what the plots of this module drew in the figure, without axes and legends."""
+    return [artist for ax in figure.axes for artist in ax.get_children() if _is_drawn(artist)]
+
+
+def fresh_axes(ax):
+    """Return `ax` without what an earlier drawing left on it, or a new Axes."""
+    if ax is None:
+        (ax,) = new_axes()
+    if not isinstance(ax, Axes):
+        raise TypeError(
+            "`ax` must be Matplotlib Axes, or None for a new figure. "
+            f"Received: {type(ax).__name__}. `new_axes()` and `plt.subplots()` make them."
+        )
+    for artist in ax.get_children():
+        if _is_drawn(artist):
+            artist.remove()
+    return ax
+
+
+def add_cells(ax, where, style):
+    """Add a unit square at (timestep, row) for each True entry of (rows, timesteps)."""
+    row, column = np.nonzero(where)
+    add_rectangles(ax, column - 0.5, row - 0.45, 1.0, 0.9, style)
+
+
+def add_rectangles(ax, left, bottom, width, height, style):
+    """Add rectangles in one style; each argument is a number or one for each rectangle."""
+    left, bottom, width, height = np.broadcast_arrays(left, bottom, width, height)
+    right, top = left + width, bottom + height
+    corners = [(left, bottom), (right, bottom), (right, top), (left, top)]
+    vertices = np.stack([np.stack(corner, axis=-1) for corner in corners], axis=1)
+    # One path for all: a hatch is then laid out once, not for every rectangle.
+    path = Path.make_compound_path_from_polys(vertices)
+    ax.add_patch(PathPatch(path, **style, gid=DRAWN, linewidth=0.8))
+
+
+def add_borders(ax, positions, bottom, top):
+    """Add the borders between windows, from `bottom` to `top`."""
+    ax.vlines(positions, bottom, top, **BORDER, gid=DRAWN)
+
+
+def add_position(ax, x):
+    """Add a vertical line at the x that a slider stands at."""
+    ax.axvline(x, color="#666666", linewidth=1, linestyle=(0, (1, 1)), gid=DRAWN)
+
+
+def frame_timesteps(ax, timesteps, ylabel, *, ylim):
+    """Set the limits and labels of a picture whose x axis counts timesteps."""
+    ax.set_xlim(-0.5, timesteps - 0.5)
+    ax.set_ylim(*ylim)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_xlabel("timestep", fontsize=FONT)
+    ax.set_ylabel(ylabel, fontsize=FONT)
+
+
+def add_legend(ax, **handles):
+    """Put the legend above the picture, once for each set of names; return `ax`."""
+    legend = ax.get_legend()
+    if legend is None or [text.get_text() for text in legend.get_texts()] != list(handles):
+        ax.legend(
+            handles.values(),
+            handles,
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=len(handles),
+            frameon=False,
+            fontsize=FONT - 1,
+        )
+    return ax
+
+
+def border_handle():
+    """Return what stands for a border between windows in a legend."""
+    return Line2D([], [], color=BORDER["colors"], linewidth=BORDER["linewidths"])
+
+
+def plot_windows(mask, *, ax=None):
+    """Draw a batch cut into windows: real and padded timesteps, and the borders between windows.
+
+    Parameters
+    ----------
+    mask : (n_windows, batch, steps) array of bool, as `split_windows` gives it
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    mask = as_array("mask", mask)
+    mask = check_mask(mask, mask.shape)
+    n_windows, batch, steps = check_array(mask.astype(int), "mask", _WINDOW_AXES).shape
+    rows = mask.swapaxes(0, 1).reshape(batch, -1)
+    ax = fresh_axes(ax)
+    add_cells(ax, rows, REAL)
+    add_cells(ax, ~rows, PADDED)
+    add_borders(ax, np.arange(n_windows + 1) * steps - 0.5, -0.5, batch - 0.5)
+    frame_timesteps(ax, n_windows * steps, "sequence", ylim=(batch - 0.5, -0.5))
+    if batch <= 12:
+        ax.set_yticks(range(batch))
+    return add_legend(ax, real=Patch(**REAL), padded=Patch(**PADDED), window=border_handle())
+
+
+def plot_states(states, *, steps=None, mask=None, ax=None):
+    """Draw the state of one sequence as a heat map over time.
+
+    Parameters
+    ----------
+    states : (timesteps, units) array
+        Values from -1 to 1, one row of what `trace_states` gives.
+    steps : int, optional
+        Draw a border wherever a window of `steps` timesteps ends.
+    mask : (timesteps,) array of bool, optional
+        Hatch what is padding.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    states = check_array(states, "states", ("timesteps", "units"))
+    timesteps, units = states.shape
+    mask = check_mask(mask, (timesteps,), axes=("timesteps",))
+    ax = fresh_axes(ax)
+    image = ax.imshow(states.T, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto", gid=DRAWN)
+    changes = np.flatnonzero(np.diff(mask, prepend=True, append=True))
+    start, stop = changes.reshape(-1, 2).T  # of each run of padding
+    hatched = {"facecolor": "none", "edgecolor": "#555555", "hatch": "//"}
+    add_rectangles(ax, start - 0.5, -0.5, stop - start, units, hatched)
+    if steps is not None:
+        steps = check_steps(steps, timesteps)
+        add_borders(ax, np.arange(steps, timesteps, steps) - 0.5, -0.5, units - 0.5)
+    frame_timesteps(ax, timesteps, "unit", ylim=(units - 0.5, -0.5))
+    scale = f"scale of axes {ax.figure.axes.index(ax)}"
+    if scale not in [other.get_gid() for other in ax.figure.axes]:
+        bar = ax.figure.colorbar(image, ax=ax, pad=0.02, ticks=(-1, 0, 1))
+        bar.set_label("state h", fontsize=FONT)
+        bar.ax.set_gid(scale)
+    return ax
+
+
+def plot_reach(state, gradient, *, steps=None, ax=None):
+    """Draw two bands: how far back state reaches, and how far back gradient reaches.
+
+    Parameters
+    ----------
+    state, gradient : (timesteps,) arrays
+        What `state_reach` and `gradient_reach` give. Each is shown as a share of its
+        largest value, on a logarithmic scale.
+    steps : int, optional
+        Draw a border wherever a window of `steps` timesteps ends.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    state = check_array(state, "state", ("timesteps",))
+    gradient = check_array(gradient, "gradient", ("timesteps",))
+    timesteps = len(state)
+    if len(gradient) != timesteps:
+        raise ValueError(
+            f"`gradient` must have the {timesteps} timesteps of `state`. "
+            f"Received: {len(gradient)} timesteps."
+        )
+    ax = fresh_axes(ax)
+    position = np.arange(timesteps)
+    for height, style in ((_log_share(state), STATE), (-_log_share(gradient), GRADIENT)):
+        add_rectangles(ax, position - 0.5, 0.0, 1.0, height, style)
+    ax.axhline(0, color="#222222", linewidth=1, gid=DRAWN)
+    if steps is not None:
+        steps = check_steps(steps, timesteps)
+        add_borders(ax, np.arange(steps, timesteps, steps) - 0.5, -1.0, 1.0)
+    frame_timesteps(ax, timesteps, "share of the largest", ylim=(-1.1, 1.1))
+    ax.set_yticks((-1, -0.5, 0, 0.5, 1), ("100 %", "1 %", "≤ 0.01 %", "1 %", "100 %"))
+    return add_legend(
+        ax,
+        **{"state reaches back": Patch(**STATE), "gradient reaches back": Patch(**GRADIENT)},
+        window=border_handle(),
+    )
+
+
+def plot_padding(lengths, buckets, *, ax=None):
+    """Draw every sequence of a data set as one line: its real timesteps, then its padding.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Timesteps of each sequence.
+    buckets : list of index arrays
+        Each is padded to its own longest sequence, as from `bucket_by_length`.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    lengths = check_lengths(lengths)
+    buckets = _check_buckets(buckets, len(lengths))
+    order = np.concatenate([bucket[np.argsort(lengths[bucket])] for bucket in buckets])
+    padded = np.repeat([lengths[bucket].max() for bucket in buckets], [len(b) for b in buckets])
+    position, edges = np.arange(len(order)), np.cumsum([len(bucket) for bucket in buckets])
+    ax = fresh_axes(ax)
+    real = {"color": REAL["facecolor"], "step": "mid", "gid": DRAWN}
+    hatched = PADDED | {"step": "mid", "gid": DRAWN, "linewidth": 0}
+    ax.fill_between(position, 0, lengths[order], **real)
+    ax.fill_between(position, lengths[order], padded, **hatched)
+    add_borders(ax, edges[:-1] - 0.5, -0.5, lengths.max() - 0.5)
+    ax.set_xlim(-0.5, len(order) - 0.5)
+    ax.set_ylim(0, lengths.max() * 1.25)
+    ax.set_xlabel("sequence, sorted by length", fontsize=FONT)
+    ax.set_ylabel("timesteps", fontsize=FONT)
+    return add_legend(ax, real=Patch(**REAL), padded=Patch(**PADDED), bucket=border_handle())
+
+
+def plot_lines(lines, *, xlabel, ylabel, ax=None):
+    """Draw named lines, each in its style.
+
+    Parameters
+    ----------
+    lines : dict
+        Label to `(x, y, style)`, with x and y of shape (n,) and a style of this module.
+    xlabel, ylabel : str
+        With their units.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    lines = {label: _check_line(label, line) for label, line in _check_lines(lines)}
+    ax = fresh_axes(ax)
+    handles = {}
+    for label, (x, y, style) in lines.items():
+        every = max(1, len(x) // 12)
+        (handles[label],) = ax.plot(x, y, **style, markevery=every, markersize=6, gid=DRAWN)
+    ax.relim(visible_only=True)
+    ax.autoscale()
+    ax.set_xlabel(xlabel, fontsize=FONT)
+    ax.set_ylabel(ylabel, fontsize=FONT)
+    return add_legend(ax, **handles)
+
+
+_WINDOW_AXES = ("n_windows", "batch", "steps")
+
+
+def _check_buckets(buckets, rows):
+    buckets = check_list("buckets", buckets, "index arrays, as from `bucket_by_length`")
+    for i, bucket in enumerate(buckets):
+        bucket = buckets[i] = check_array(bucket, f"buckets[{i}]", ("rows",))
+        if bucket.dtype.kind not in "iu" or bucket.min() < 0 or bucket.max() >= rows:
+            raise ValueError(
+                f"`buckets[{i}]` must hold row numbers from 0 to {rows - 1}, one for each of "
+                f"`lengths`. Received: {bucket.tolist()}."
+            )
+    return buckets
+
+
+def _check_lines(lines):
+    if not isinstance(lines, dict) or not lines:
+        raise TypeError(
+            "`lines` must be a dictionary of label to (x, y, style), with at least one line. "
+            f"Received: {lines!r}."
+        )
+    return lines.items()
+
+
+def _check_line(label, line):
+    """Return (x, y, style), with x and y as arrays of equal length."""
+    if not isinstance(line, tuple) or len(line) != 3 or not isinstance(line[2], dict):
+        raise TypeError(f"`lines[{label!r}]` must be a tuple (x, y, style). Received: {line!r}.")
+    x, y, style = line
+    x, y = check_array(x, "x", ("n",)), check_array(y, "y", ("n",))
+    if len(x) != len(y):
+        raise ValueError(
+            f"`y` must have as many values as `x`. Received: {len(x)} in x and {len(y)} in y of "
+            f"the line {label!r}."
+        )
+    return x, y, style
+
+
+def _is_drawn(artist):
+    return artist.get_gid() == DRAWN
+
+
+def _log_share(values):
+    """Map values to 0…1: 1 is the largest, 0 is 10 ** -_DECADES of it or less."""
+    share = values / max(values.max(), np.finfo(float).tiny)
+    return np.clip(1 + np.log10(np.maximum(share, 10.0**-_DECADES)) / _DECADES, 0, 1)

@@ -103,7 +103,6 @@ class Trainer(widgets.HBox):
     def __init__(self, work, arguments):
         self._work, self._stop, self._ended = work, threading.Event(), threading.Event()
         self._ended.set()
-        self._shown = 0.0
         self._button = widgets.Button(description="Train", icon="play")
         self._bar = widgets.FloatProgress(0.0, max=1.0, description="training", style=LABEL)
         self._status = widgets.HTML()
@@ -122,7 +121,7 @@ class Trainer(widgets.HBox):
         self._stop.clear()
         self._ended.clear()
         self._button.description, self._button.icon = "Stop", "stop"
-        self._bar.value = 0.0
+        self._bar.value = self._shown = 0.0
         self._say("Preparing the model …")
         threading.Thread(target=self._run, args=arguments, daemon=True).start()
 

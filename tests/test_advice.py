@@ -4,8 +4,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-
-from helpers import models, scenarios, training
 from helpers.advice import (
     as_table,
     choose_scenario,
@@ -15,7 +13,6 @@ from helpers.advice import (
     recommend,
     table_rows,
 )
-from helpers.explorers import explore_scenarios
 from helpers.scenarios import (
     Comparison,
     Scenario,
@@ -27,6 +24,9 @@ from helpers.scenarios import (
     root_mean_error,
     starts_of_tests,
 )
+
+from helpers import models, scenarios, training
+from helpers.explorers import explore_scenarios
 
 SIZES = np.full(8, 10)
 

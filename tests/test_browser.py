@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.lab import CHROMIUM, open_notebook, run_all, running_chromium, running_lab
 
 ROOT = Path(__file__).parent.parent

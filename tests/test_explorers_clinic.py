@@ -9,12 +9,12 @@ import ipywidgets as widgets
 import keras
 import numpy as np
 import pytest
+from helpers.explorers.clinic import ORDERS, deal_windows, explore_batches
+from helpers.plots.batches import FOREIGN, ZEROS, plot_batches
 from matplotlib.figure import Figure
 from PIL import Image
 
 from helpers import plots
-from helpers.explorers.clinic import ORDERS, deal_windows, explore_batches
-from helpers.plots.batches import FOREIGN, ZEROS, plot_batches
 from tests.pictures import rectangles
 
 

@@ -10,12 +10,12 @@ from functools import partial
 import ipywidgets as widgets
 import numpy as np
 import pytest
+from helpers.scenarios import Scenario, forecast_task
 from matplotlib import pyplot as plt
 
 from helpers import models, scenarios
 from helpers.explorers import explore_autocorrelation, explore_own_data, explore_scenarios
 from helpers.plots import series as series_plots
-from helpers.scenarios import Scenario, forecast_task
 
 LONG = "station,day,rain,wind\n" + "".join(
     f"{name},{day},{day % 4 + 0.5},{len(name) * day % 7}\n"

@@ -22,9 +22,7 @@ class Cost(NamedTuple):
     mebibytes: float
 
 
-def measure_costs(
-    sequences, steps, *, units=32, masked=True, repeats=3, progress=lambda done: None
-):
+def measure_costs(sequences, steps, *, units=32, masked=True, progress=lambda done: None):
     """Measure a training epoch of an `LSTM` over windows, for each window length.
 
     Parameters
@@ -35,23 +33,22 @@ def measure_costs(
     units : int
     masked : bool
         Train with the windows' mask, or without one, with padding as data.
-    repeats : int
-        Epochs to take the median time of; compiling is not counted.
     progress : callable
         Called with the number of window lengths measured so far.
 
     Returns
     -------
     list of Cost
-        In the order of `steps`. Time is measured. Memory is what the compiler sets aside for
-        the epoch: data, weights, and all that backpropagation keeps of a window.
+        In the order of `steps`. Time is the median of three epochs, without compiling. Memory is
+        what the compiler sets aside for the epoch: data, weights, and all that backpropagation
+        keeps of a window.
 
     Raises
     ------
     ValueError, TypeError
     """
     sequences = check_sequences(sequences)
-    units, repeats = check_whole_number("units", units), check_whole_number("repeats", repeats)
+    units = check_whole_number("units", units)
     masked = check_flag("masked", masked)
     if not callable(progress):
         raise TypeError(
@@ -62,19 +59,19 @@ def measure_costs(
     batches = [split_windows(sequences, n) for n in steps]
     costs = []
     for windows in batches:
-        costs.append(_measure(windows, units, masked, repeats))
+        costs.append(_measure(windows, units, masked))
         progress(len(costs))
     return costs
 
 
-def _measure(windows, units, masked, repeats):
+def _measure(windows, units, masked):
     model = build_rnn(units, features=windows.inputs.shape[-1])
     model.compile("adam", "mse")
     targets = np.zeros((*windows.mask.shape, 1), "float32")
     mask = windows.mask if masked else None
     train_windows(model, windows.inputs, targets, mask=mask)  # compiles
     durations = []
-    for _ in range(repeats):
+    for _ in range(3):
         start = time.perf_counter()
         train_windows(model, windows.inputs, targets, mask=mask)
         durations.append(time.perf_counter() - start)

@@ -207,7 +207,7 @@ def _scan(model, read):
 
         def body(k, states, kept):
             window = step(inputs[k], states, mask[k])
-            states = [next_state(state, carry) for state in window.states]
+            states = [tf.where(carry, state, 0) for state in window.states]
             return k + 1, states, kept.write(k, joined(getattr(window, read)))
 
         kept = tf.TensorArray(dtype, size=n_windows)
@@ -215,11 +215,6 @@ def _scan(model, read):
         return tf.while_loop(lambda k, *_: k < n_windows, body, loop)[-1].stack()
 
     return scan.get_concrete_function()
-
-
-def next_state(state, carry):
-    """Return the state with which the next window starts: this one, or zeros."""
-    return tf.where(carry, state, 0)
 
 
 def cached_program(model, key, make, *, compiled=()):

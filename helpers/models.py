@@ -59,10 +59,6 @@ def build_rnn(
         (batch, outputs) for a last-step model. Recurrent layers use Keras' own kernel, not
         cuDNN's, so that a mask means the same on every machine.
 
-    Raises
-    ------
-    ValueError, TypeError
-
     Examples
     --------
     >>> build_rnn((8, 4), features=3, outputs=2, cell="gru").output_shape

@@ -15,8 +15,8 @@ from helpers.engine import (
     zero_states,
 )
 from helpers.quiet import keras, tf
-from helpers.validation import as_array, check_mask, check_sequences
-from helpers.windows import join_windows, last_timesteps, split_windows
+from helpers.validation import as_array, check_flag, check_mask, check_sequences, check_steps
+from helpers.windows import as_rows, cut_windows, last_timesteps
 
 # Perturbed copies of the batch that `state_reach` runs at once, in input values.
 _CHUNK_VALUES = 4_000_000
@@ -40,18 +40,11 @@ def trace_states(model, sequences, *, mask=None, steps=None, carry=True):
     -------
     ndarray, (batch, timesteps, units)
         Where a timestep is masked, and after a sequence's end, the state stands still.
-
-    Raises
-    ------
-    ValueError, TypeError
     """
-    sequences, inputs, mask = _windowed(model, sequences, steps, mask)
+    carry = check_flag("carry", carry)
+    lengths, inputs, mask = _windowed(model, sequences, steps, mask)
     hidden = run_windows(model, "hidden", inputs, mask, carry=carry)
-    timesteps = max(len(sequence) for sequence in sequences)
-    rows, real = (
-        np.stack(join_windows(array, [timesteps] * len(sequences))) for array in (hidden, mask)
-    )
-    return _hold(rows, real)
+    return _hold(*(as_rows(array)[:, : lengths.max()] for array in (hidden, mask)))
 
 
 def state_reach(model, sequences, *, steps=None, carry=True):
@@ -67,18 +60,16 @@ def state_reach(model, sequences, *, steps=None, carry=True):
     ndarray, (timesteps,)
         Entry t: how much the last state changes when input t is replaced by zeros, as the
         Euclidean norm, averaged over the sequences that have a timestep t.
-
-    Raises
-    ------
-    ValueError, TypeError
     """
-    sequences, inputs, mask = _windowed(model, sequences, steps)
+    carry = check_flag("carry", carry)
+    lengths, inputs, mask = _windowed(model, sequences, steps)
 
     def last(inputs, mask):
-        return _last_real(run_windows(model, "final", inputs, mask, carry=carry), mask)
+        final = run_windows(model, "final", inputs, mask, carry=carry)
+        return final[last_timesteps(mask)[:2]]
 
     n_windows, batch, steps, features = inputs.shape
-    timesteps = max(len(sequence) for sequence in sequences)
+    timesteps = lengths.max()
     change = np.empty((batch, timesteps))
     chunk = max(1, _CHUNK_VALUES // inputs.size)
     for start in range(0, timesteps, chunk):
@@ -92,7 +83,7 @@ def state_reach(model, sequences, *, steps=None, carry=True):
             copies[t // steps, i, :, t % steps] = 0.0
         norms = np.linalg.norm(last(flat, masks) - true, axis=-1)
         change[:, removed] = norms.reshape(len(removed), batch).T
-    return _mean_over_rows(change, sequences)
+    return _mean_over_rows(change, lengths)
 
 
 def gradient_reach(model, sequences, *, steps=None):
@@ -108,12 +99,8 @@ def gradient_reach(model, sequences, *, steps=None):
     ndarray, (timesteps,)
         Entry t: the norm of the Jacobian of the last output with respect to input t,
         averaged over the sequences that have a timestep t.
-
-    Raises
-    ------
-    ValueError, TypeError
     """
-    sequences, inputs, mask = _windowed(model, sequences, steps)
+    lengths, inputs, mask = _windowed(model, sequences, steps)
     # No gradient crosses a border: each row's last window and the state it starts from suffice.
     after = run_windows(model, "states", inputs, mask)  # (n_windows, batch, all units)
     jacobian = cached_program(model, "jacobian", lambda: _last_jacobian(model))
@@ -121,8 +108,7 @@ def gradient_reach(model, sequences, *, steps=None):
     at = last_timesteps(mask)[:2]
     norms = np.zeros(mask.shape)
     norms[at] = jacobian(*(tf.constant(array[at]) for array in (inputs, mask, before))).numpy()
-    timesteps = max(len(sequence) for sequence in sequences)
-    return _mean_over_rows(np.stack(join_windows(norms, [timesteps] * len(sequences))), sequences)
+    return _mean_over_rows(as_rows(norms)[:, : lengths.max()], lengths)
 
 
 def _last_jacobian(model):
@@ -180,10 +166,6 @@ def trace_masks(model, inputs):
         One entry for each layer, and in a functional model for each operation such as `x * 2`,
         in order: its name and class, the shape of its output, and the mask that goes on with
         it, (batch, timesteps) of bool, or None where there is none.
-
-    Raises
-    ------
-    ValueError, TypeError
     """
     if not isinstance(model, keras.Model) or len(getattr(model, "inputs", None) or ()) != 1:
         raise TypeError(
@@ -243,28 +225,21 @@ def _layer_mask(layer, output):
 
 
 def _windowed(model, sequences, steps, mask=None):
-    """Return the sequences, their windows, and the mask that the model will see."""
+    """Return the sequences' lengths, their windows, and the mask that the model will see."""
     check_windowed(model)
     sequences = check_sequences(sequences)
-    lengths = {len(sequence) for sequence in sequences}
-    if steps is None:
-        steps = max(lengths)
-    inputs, real = split_windows(sequences, steps)
+    lengths = np.array([len(sequence) for sequence in sequences])
+    steps = check_steps(lengths.max() if steps is None else steps, lengths.max())
+    inputs, real = cut_windows(sequences, steps)
     if mask is not None:
-        if len(lengths) > 1:
+        if len(set(lengths)) > 1:
             raise ValueError(
                 "`mask` must go with a padded batch; `pad_batch(sequences)` gives both. "
-                f"Received: sequences of {min(lengths)} to {max(lengths)} timesteps."
+                f"Received: sequences of {lengths.min()} to {lengths.max()} timesteps."
             )
-        mask = check_mask(mask, (len(sequences), *lengths), axes=("batch", "timesteps"))
-        real = split_windows(mask[..., None].astype("int8"), steps).inputs[..., 0].astype(bool)
-    inputs, mask = as_model_inputs(model, inputs, real, "sequences")
-    return sequences, inputs, mask
-
-
-def _last_real(values, mask):
-    """Pick each row's value from the window of its last real timestep."""
-    return values[last_timesteps(mask)[:2]]
+        mask = check_mask(mask, (len(lengths), int(lengths[0])), axes=("batch", "timesteps"))
+        real = cut_windows(mask[..., None], steps, value=False).inputs[..., 0]
+    return lengths, *as_model_inputs(model, inputs, real, "sequences")
 
 
 def _hold(states, real):
@@ -274,7 +249,6 @@ def _hold(states, real):
     return np.where(last[..., None] >= 0, held, 0.0)
 
 
-def _mean_over_rows(values, sequences):
-    lengths = np.array([len(sequence) for sequence in sequences])
+def _mean_over_rows(values, lengths):
     has = np.arange(values.shape[1]) < lengths[:, None]
     return np.where(has, values, 0.0).sum(axis=0) / has.sum(axis=0)

@@ -35,7 +35,7 @@ def recurrent_step(layer):
         (batch, steps, features), `mask` (batch, steps) and `states` a list of (batch, units)
         tensors. It shares the layer's weights; what the layer itself keeps is not touched.
     """
-    if not _has_formulas(layer):
+    if not has_formulas(layer):
         return _keras_step(layer)
 
     def step(inputs, mask, states, training):
@@ -48,7 +48,7 @@ def recurrent_step(layer):
     return step
 
 
-def _has_formulas(layer):
+def has_formulas(layer):
     """Return whether the layer computes what `_FORMULAS` says: with its default arguments.
 
     In half precision, a sigmoid taken through tanh would lose small gates.

@@ -1,12 +1,13 @@
 """Training and predicting window by window, with state carried or reset in between."""
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from helpers.engine import (
     as_model_inputs,
     cached_program,
     check_windowed,
-    next_state,
     returns_sequences,
     run_windows,
     window_step,
@@ -23,6 +24,7 @@ from helpers.validation import (
 from helpers.windows import last_timesteps
 
 _WINDOW_AXES = ("n_windows", "batch", "steps", "features")
+_MAKE_WINDOWS = "`split_windows(sequences, steps)` makes them: pass its `inputs` and its `mask`."
 
 
 def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, callbacks=()):
@@ -67,13 +69,12 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
     _check_compiled(model)
     callbacks = _check_callbacks(callbacks)
     epochs = check_whole_number("epochs", epochs)
-    data = _epoch_data(model, inputs, targets, mask)
-    idle = _any_idle(*data[2:])
+    data = epoch_data(model, inputs, targets, mask)
     carry = tf.constant(check_flag("carry", carry))
     run_epoch = cached_program(
         model,
-        ("epoch", idle, *((tensor.shape, tensor.dtype) for tensor in data)),
-        lambda: _epoch(model, data, idle=idle).get_concrete_function(*data, carry),
+        ("epoch", data.idle, *((tensor.shape, tensor.dtype) for tensor in data.tensors)),
+        lambda: epoch_program(model, data).get_concrete_function(*data.tensors, carry),
         compiled=model.metrics[:1],
     )
 
@@ -85,7 +86,7 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
     hooks.on_train_begin()
     for epoch in range(epochs):
         hooks.on_epoch_begin(epoch)
-        logs = {name: _plain(value) for name, value in run_epoch(*data, carry).items()}
+        logs = {name: _plain(value) for name, value in run_epoch(*data.tensors, carry).items()}
         hooks.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -119,6 +120,7 @@ def predict_windows(model, inputs, *, mask=None, carry=True):
     """
     check_windowed(model)
     inputs, mask = _check_inputs(model, inputs, mask)
+    carry = check_flag("carry", carry)
     outputs = run_windows(model, "outputs", inputs, mask, carry=carry)
     if returns_sequences(model):
         outputs[~mask] = 0.0
@@ -140,25 +142,47 @@ def epoch_mebibytes(model, inputs, targets, *, mask=None):
     """
     check_windowed(model)
     _check_compiled(model)
-    data = _epoch_data(model, inputs, targets, mask)
-    epoch = _epoch(model, data, idle=_any_idle(*data[2:]))
-    compiled = epoch.experimental_get_compiler_ir(*data, tf.constant(True))
+    data = epoch_data(model, inputs, targets, mask)
+    epoch = epoch_program(model, data)
+    compiled = epoch.experimental_get_compiler_ir(*data.tensors, tf.constant(True))
     plan = HloProto.FromString(compiled(stage="optimized_hlo_proto_serialized"))
     return sum(buffer.size for buffer in plan.buffer_assignment.buffer_allocations) / 2**20
 
 
-def _epoch_data(model, inputs, targets, mask):
-    """Return what an epoch takes: inputs, targets, mask, and what counts in the loss."""
+class EpochData(NamedTuple):
+    """What an epoch takes, as tensors, and whether some window is `idle`: nothing counts in it.
+
+    `inputs` (n_windows, batch, steps, features); `targets` as for `train_windows`; `mask` and
+    `counts`, which says what counts in the loss, (n_windows, batch, steps), or for a last-step
+    model `counts` (n_windows, batch).
+    """
+
+    inputs: Any
+    targets: Any
+    mask: Any
+    counts: Any
+    idle: bool
+
+    @property
+    def tensors(self):
+        """All that the compiled epoch takes, in its order."""
+        return self[:4]
+
+
+def epoch_data(model, inputs, targets, mask):
+    """Check what `train_windows` is given, and return it as `EpochData`."""
     inputs, mask = _check_inputs(model, inputs, mask)
     targets = _check_targets(model, targets, mask.shape)
-    data = [tf.constant(array) for array in (inputs, targets, mask)]
-    return [*data, data[2] if returns_sequences(model) else tf.constant(_row_ends(mask))]
+    counts = mask if returns_sequences(model) else _row_ends(mask)
+    real, counting = (array.reshape(len(array), -1).any(axis=1) for array in (mask, counts))
+    idle = not counting[: np.flatnonzero(real).max(initial=0) + 1].all()
+    return EpochData(*map(tf.constant, (inputs, targets, mask, counts)), idle)
 
 
-def _epoch(model, data, *, idle):
+def epoch_program(model, data):
     """Return one epoch as a compiled program: a loop over the windows, an update for each.
 
-    With `idle`, windows in which nothing counts move the state and make no update.
+    Windows in which nothing counts move the state and make no update.
     """
     _build_variables(model, data)
     step = window_step(model)
@@ -182,11 +206,13 @@ def _epoch(model, data, *, idle):
     @tf.function(jit_compile=True, autograph=False)
     def epoch(inputs, targets, mask, counts, carry):
         real = tf.reduce_any(mask, axis=[1, 2])
-        end = 1 + tf.reduce_max(tf.where(real, tf.range(real.shape[0]), 0))  # the rest is padding
+        end = 1 + tf.reduce_max(
+            tf.where(real, tf.range(real.shape[0]), 0)
+        )  # what follows is padding
 
         def body(k, states):
             window = inputs[k], targets[k] if sequences else targets, mask[k], counts[k], states
-            if idle:
+            if data.idle:
                 after = tf.cond(
                     tf.reduce_any(counts[k]),
                     lambda: update(*window),
@@ -194,7 +220,7 @@ def _epoch(model, data, *, idle):
                 )
             else:
                 after = update(*window)
-            return k + 1, [next_state(state, carry) for state in after]
+            return k + 1, [tf.where(carry, state, 0) for state in after]
 
         model.reset_metrics()
         zeros = zero_states(model, inputs.shape[1])
@@ -202,12 +228,6 @@ def _epoch(model, data, *, idle):
         return model.get_metrics_result()
 
     return epoch
-
-
-def _any_idle(mask, counts):
-    """Return whether nothing counts in some window, up to the last that is not all padding."""
-    real, counting = (array.numpy().reshape(len(array), -1).any(axis=1) for array in (mask, counts))
-    return not counting[: np.flatnonzero(real).max(initial=0) + 1].all()
 
 
 def _plain(value):
@@ -218,9 +238,8 @@ def _plain(value):
 
 def _build_variables(model, data):
     """Let Keras make the variables of loss, metrics and optimizer before a program uses them."""
-    _, targets, _, counts = data
-    outputs = tf.zeros((*counts.shape[1:], model.output_shape[-1]), model.compute_dtype)
-    y = targets[0] if returns_sequences(model) else targets
+    outputs = tf.zeros((*data.counts.shape[1:], model.output_shape[-1]), model.compute_dtype)
+    y = data.targets[0] if returns_sequences(model) else data.targets
     model.compute_loss(x=None, y=y, y_pred=outputs)
     model.compute_metrics(None, y, outputs)
     if not model.optimizer.built:
@@ -284,10 +303,12 @@ def _check_targets(model, targets, shape):
         )
     check_array(targets, "targets", (*axes, "outputs")[: targets.ndim])
     check_fits("targets", targets, model.compute_dtype)
-    if rest != (outputs,) and outputs > 1 and _would_broadcast(model.loss):
+    last_of_one = outputs == 1 and not returns_sequences(model)  # Keras adds that axis rightly
+    if rest != (outputs,) and not last_of_one and _would_broadcast(model.loss):
         raise ValueError(
             f"`targets` must have a last axis of the model's {outputs} outputs with this loss, "
-            f"which would broadcast them. Received: targets of shape {targets.shape}."
+            f"which would broadcast them: add it with `[..., None]` if it is 1. "
+            f"Received: targets of shape {targets.shape}."
         )
     return targets
 
@@ -299,6 +320,3 @@ def _would_broadcast(loss):
         loss = keras.losses.get(loss)
     name = getattr(loss, "name", getattr(loss, "__name__", ""))
     return str(getattr(loss, "__module__", "")).startswith("keras") and "sparse" not in name
-
-
-_MAKE_WINDOWS = "`split_windows(sequences, steps)` makes them: pass its `inputs` and its `mask`."

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers.validation import (
+    ONE_FEATURE,
     as_array,
     check_array,
     check_choice,
     check_lengths,
-    check_mask,
     check_sequences,
     check_steps,
     check_whole_number,
@@ -82,7 +82,7 @@ def pad_batch(sequences, *, timesteps=None, padding="post", value=0.0):
             "`split_windows`."
         )
     mask = length_mask(lengths, timesteps, padding=padding)
-    inputs = _filled((len(sequences), timesteps), sequences, value)
+    inputs = _filled((len(sequences), timesteps), sequences, _as_padding(value, sequences))
     for row, sequence in enumerate(sequences):
         start = 0 if padding == "post" else timesteps - len(sequence)
         inputs[row, start : start + len(sequence)] = sequence
@@ -149,16 +149,26 @@ def split_windows(sequences, steps, *, value=0.0):
     [[[1.0, 2.0], [4.0, 0.0]], [[3.0, 0.0], [0.0, 0.0]]]
     """
     sequences = check_sequences(sequences)
+    steps = check_steps(steps, max(map(len, sequences)))
+    return cut_windows(sequences, steps, value=_as_padding(value, sequences))
+
+
+def cut_windows(sequences, steps, *, value=0.0):
+    """Do what `split_windows` does, with sequences and steps that are checked already."""
     lengths = np.array([len(sequence) for sequence in sequences])
-    steps = check_steps(steps, int(lengths.max()))
     n_windows = -(-int(lengths.max()) // steps)
-    mask = length_mask(lengths, n_windows * steps).reshape(len(lengths), n_windows, steps)
+    real = np.arange(n_windows * steps) < lengths[:, None]  # (batch, all timesteps)
+    mask = real.reshape(len(lengths), n_windows, steps).swapaxes(0, 1)
     if isinstance(sequences, np.ndarray) and sequences.shape[1] == n_windows * steps:
-        _check_value(value, sequences.dtype)
-        inputs = sequences.reshape(len(lengths), n_windows, steps, -1).swapaxes(0, 1)
-    else:
-        inputs = _fill_windows(sequences, n_windows, steps, value)
-    return Windows(inputs, mask.swapaxes(0, 1))
+        rows = sequences.reshape(len(lengths), n_windows, steps, -1)
+        return Windows(rows.swapaxes(0, 1), mask)
+    inputs = _filled((n_windows, len(sequences), steps), sequences, value)
+    for row, sequence in enumerate(sequences):
+        whole, remainder = divmod(len(sequence), steps)
+        inputs[:whole, row] = sequence[: whole * steps].reshape(whole, steps, inputs.shape[-1])
+        if remainder:
+            inputs[whole, row, :remainder] = sequence[whole * steps :]
+    return Windows(inputs, mask)
 
 
 def join_windows(windows, lengths):
@@ -186,15 +196,20 @@ def join_windows(windows, lengths):
             "`windows` must have the axes (n_windows, batch, steps, …), none of them empty. "
             f"Received: an array of shape {windows.shape}."
         )
-    n_windows, batch, steps = windows.shape[:3]
-    lengths = check_lengths(lengths, n_windows * steps)
-    if len(lengths) != batch:
+    rows = as_rows(windows)
+    lengths = check_lengths(lengths, rows.shape[1])
+    if len(lengths) != len(rows):
         raise ValueError(
-            f"`lengths` must have one entry for each of the {batch} rows of the batch. "
+            f"`lengths` must have one entry for each of the {len(rows)} rows of the batch. "
             f"Received: {len(lengths)}."
         )
-    rows = windows.swapaxes(0, 1).reshape(batch, n_windows * steps, *windows.shape[3:])
     return [row[:length] for row, length in zip(rows, lengths, strict=True)]
+
+
+def as_rows(windows):
+    """Return (n_windows, batch, steps, …) windows as rows: (batch, n_windows * steps, …)."""
+    n_windows, batch, steps, *others = windows.shape
+    return windows.swapaxes(0, 1).reshape(batch, n_windows * steps, *others)
 
 
 def sliding_windows(series, steps, *, stride=1, horizon=1):
@@ -230,7 +245,7 @@ def sliding_windows(series, steps, *, stride=1, horizon=1):
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]], [3.0, 4.0])
     """
     axes = ("timesteps", "features")
-    series = check_array(series, "series", axes, hint=_ONE_FEATURE, finite=False)
+    series = check_array(series, "series", axes, hint=ONE_FEATURE, finite=False)
     steps = check_whole_number("steps", steps)
     stride = check_whole_number("stride", stride)
     horizon = check_whole_number("horizon", horizon)
@@ -268,7 +283,7 @@ def fold_series(series, batch_size):
     >>> fold_series(np.arange(6)[:, None], 2)[..., 0].tolist()
     [[0, 1, 2], [3, 4, 5]]
     """
-    series = check_array(series, "series", ("timesteps", "features"), hint=_ONE_FEATURE)
+    series = check_array(series, "series", ("timesteps", "features"), hint=ONE_FEATURE)
     timesteps = len(series)
     batch_size = check_whole_number(
         "batch_size", batch_size, maximum=timesteps, maximum_is=f"the series' {timesteps} timesteps"
@@ -296,22 +311,15 @@ def last_timesteps(mask):
         Window, row and step: `array[last_timesteps(mask)]` picks one entry for each row. A row
         without a real timestep gives the last one of all.
 
-    Raises
-    ------
-    ValueError, TypeError
-
     Examples
     --------
     >>> mask = split_windows([np.ones((5, 1)), np.ones((2, 1))], 3).mask
     >>> [index.tolist() for index in last_timesteps(mask)]
     [[1, 0], [0, 1], [1, 1]]
     """
-    mask = check_mask(mask, as_array("mask", mask).shape)
-    check_array(mask.view("int8"), "mask", ("n_windows", "batch", "steps"), finite=False)
-    n_windows, batch, steps = mask.shape
-    rows = mask.swapaxes(0, 1).reshape(batch, n_windows * steps)
+    rows = as_rows(mask)
     last = rows.shape[1] - 1 - rows[:, ::-1].argmax(axis=1)
-    return last // steps, np.arange(batch), last % steps
+    return last // mask.shape[2], np.arange(len(rows)), last % mask.shape[2]
 
 
 def bucket_by_length(lengths, n_buckets):
@@ -340,28 +348,18 @@ def bucket_by_length(lengths, n_buckets):
     return np.array_split(np.argsort(lengths, kind="stable"), n_buckets)
 
 
-_ONE_FEATURE = "For one feature, add an axis: `x[:, None]`."
-
-
-def _fill_windows(sequences, n_windows, steps, value):
-    inputs = _filled((n_windows, len(sequences), steps), sequences, value)
-    for row, sequence in enumerate(sequences):
-        whole, rest = divmod(len(sequence), steps)
-        inputs[:whole, row] = sequence[: whole * steps].reshape(whole, steps, inputs.shape[-1])
-        if rest:
-            inputs[whole, row, :rest] = sequence[whole * steps :]
-    return inputs
-
-
 def _filled(shape, sequences, value):
     """Return an array of `value` in the sequences' own dtype, with their features last."""
-    dtype = np.result_type(*{sequence.dtype for sequence in sequences})
-    return np.full((*shape, sequences[0].shape[-1]), _check_value(value, dtype), dtype)
+    return np.full((*shape, sequences[0].shape[-1]), value, _dtype_of(sequences))
 
 
-def _check_value(value, dtype):
+def _dtype_of(sequences):
+    return np.result_type(*{sequence.dtype for sequence in sequences})
+
+
+def _as_padding(value, sequences):
     """Return what padding holds, in the sequences' dtype."""
-    value = np.asarray(value)
+    value, dtype = np.asarray(value), _dtype_of(sequences)
     if value.ndim or value.dtype.kind not in "iuf" or not np.isfinite(value):
         raise ValueError(f"`value` must be one finite number. Received: value={value.tolist()!r}.")
     with np.errstate(over="ignore", invalid="ignore"):

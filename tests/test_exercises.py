@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from helpers.exercises import AnswerError, ask, feedback, load_question
+from helpers.exercises import AnswerError, ask, feedback
 
 LESSONS = files("helpers") / "lessons"
 NAMES = [
@@ -26,7 +26,7 @@ def test_no_name_is_given_to_two_questions():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_question_has_one_right_choice_and_an_answer_to_each(name):
-    question = load_question(name)
+    question = ask(name).question
     assert question.text.endswith("?")
     assert len(set(question.choices)) == len(question.choices) >= 2
     assert len(question.answers) == len(question.choices)
@@ -40,7 +40,7 @@ def test_an_unknown_question_is_refused(name, assert_refused):
 
 
 def test_a_question_answers_each_choice_at_once():
-    question = load_question("fed-ten")
+    question = ask("fed-ten").question
     text, choices, verdict = ask("fed-ten").children
     assert as_read(text.value) == question.text.replace("`", "")
     assert choices.value is None
@@ -53,7 +53,7 @@ def test_a_question_answers_each_choice_at_once():
 
 
 def test_a_stored_question_shows_its_choices_and_no_answer():
-    question = load_question("fed-ten")
+    question = ask("fed-ten").question
     stored = ask("fed-ten")._repr_mimebundle_()["text/plain"]
     assert max(map(len, stored.split("\n"))) <= 66
     read = " ".join(stored.split())

@@ -16,12 +16,11 @@ from helpers import plots
 from helpers.explorers import (
     Explorer,
     Trainer,
-    explore_padding,
     explore_reach,
     explore_state,
     explore_windows,
 )
-from helpers.lessons.full_sequence import Cost, explore_cost
+from helpers.lessons.full_sequence import Cost, explore_cost, explore_padding
 from helpers.lessons.masking import explore_masks
 
 LENGTHS = [7, 12, 4, 11, 2]
@@ -178,13 +177,6 @@ def test_gradient_stops_where_the_last_window_begins(model, ragged):
     assert int(gradient) == 2 < int(state)
 
 
-def test_buckets_are_counted_right():
-    explorer = explore_padding(LENGTHS)
-    assert "36 real timesteps in 60 computed ones" in explorer.words
-    explorer.controls["n_buckets"].value = 5
-    assert "0% of the work is padding" in explorer.words
-
-
 # --- training --------------------------------------------------------------------------------
 
 
@@ -241,8 +233,6 @@ def test_sequences_that_do_not_fit_the_model_are_refused(explore, model, assert_
         (lambda m, r: explore_windows(r, steps=13), "`steps` must be between 1 and 12"),
         (lambda m, r: explore_state(m, r, steps=0), "`steps` must be between 1 and 12"),
         (lambda m, r: explore_reach(m, r, steps=13), "`steps` must be between 1 and 12"),
-        (lambda m, r: explore_padding([]), "`lengths` must list one number"),
-        (lambda m, r: explore_padding([1, 2], n_buckets=3), "`buckets` must be between 1 and 2"),
     ],
 )
 def test_what_cannot_be_explored_is_refused(call, words, model, ragged, assert_refused):

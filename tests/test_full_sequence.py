@@ -5,8 +5,9 @@ from functools import partial
 import numpy as np
 import pytest
 
+from helpers import plots
 from helpers.lessons import full_sequence
-from helpers.lessons.full_sequence import Cost, explore_cost, measure_costs
+from helpers.lessons.full_sequence import Cost, explore_cost, explore_padding, measure_costs
 from helpers.windows import bucket_by_length, pad_batch
 from tests.exercises import ExerciseTests
 
@@ -73,6 +74,33 @@ def test_costs_are_read_out_beside_those_of_the_longest_windows():
 )
 def test_what_are_no_costs_is_refused(costs, error, words, assert_refused):
     assert_refused(lambda: explore_cost(costs), error, words)
+
+
+def test_buckets_are_counted_right():
+    explorer = explore_padding([7, 12, 4, 11, 2])
+    assert "36 real timesteps in 60 computed ones" in explorer.words
+    explorer.controls["n_buckets"].value = 5
+    assert "0% of the work is padding" in explorer.words
+
+
+def test_padding_shows_each_sequence_up_to_the_longest_of_its_bucket():
+    (ax,) = explore_padding([7, 12, 4, 11, 2], n_buckets=2).figure.axes
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("sequence, sorted by length", "timesteps")
+    real, padded, borders = [c for c in ax.collections if c.get_gid() == plots.DRAWN]
+    assert padded.get_hatch() == plots.PADDED["hatch"]
+    assert real.get_paths()[0].get_extents().y1 == padded.get_paths()[0].get_extents().y1 == 12
+    assert [x for (x, _), _ in borders.get_segments()] == [2.5]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "n_buckets", "words"),
+    [
+        ([], 1, "`lengths` must list one number"),
+        ([1, 2], 3, "`buckets` must be between 1 and 2"),
+    ],
+)
+def test_what_has_no_buckets_is_refused(lengths, n_buckets, words, assert_refused):
+    assert_refused(lambda: explore_padding(lengths, n_buckets=n_buckets), ValueError, words)
 
 
 # --- exercises -------------------------------------------------------------------------------

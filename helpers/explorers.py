@@ -1,7 +1,9 @@
 """Sliders around probes and plots.
 
 Each `explore_…` returns an `Explorer` for the notebook to display. Its picture has an alt text,
-its readout says the same in words, and without a kernel the stored picture stays.
+its readout says the same in words, and without a kernel the stored picture stays. `sequences` are
+a list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array; `steps` and
+`carry` say where their controls stand at first.
 """
 
 import base64
@@ -207,14 +209,7 @@ def plural(word, count):
 
 
 def explore_windows(sequences, *, steps=5):
-    """Move `steps` and see how a batch is cut into windows, and what the last one holds.
-
-    Parameters
-    ----------
-    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
-    steps : int
-        Where the slider starts.
-    """
+    """Move `steps` and see how a batch is cut into windows, and what the last one holds."""
     longest, batch, _ = split_windows(sequences, 1).mask.shape
     (ax,) = plots.new_axes(height=1.6 + 0.3 * min(batch, 12))
 
@@ -233,17 +228,7 @@ def explore_windows(sequences, *, steps=5):
 
 
 def explore_state(model, sequences, *, steps=5, carry=True):
-    """Move `steps`, carry or reset, and see the state of one sequence beside one long pass.
-
-    Parameters
-    ----------
-    model : keras.Sequential
-    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
-    steps : int
-        Where the slider starts.
-    carry : bool
-        Whether the state is carried at first.
-    """
+    """Move `steps`, carry or reset, and see the state of one sequence beside one long pass."""
     whole = trace_states(model, sequences)
     longest = whole.shape[1]
     reset = trace_states(model, sequences, steps=1, carry=False)
@@ -278,15 +263,7 @@ def explore_state(model, sequences, *, steps=5, carry=True):
 
 
 def explore_reach(model, sequences, *, steps=5):
-    """Move `steps` and see two bands: how far back state reaches, and how far back gradient.
-
-    Parameters
-    ----------
-    model : keras.Sequential
-    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
-    steps : int
-        Where the slider starts; the state is carried at first.
-    """
+    """Move `steps` and see two bands: how far back state reaches, and how far back gradient."""
     (ax,) = plots.new_axes(height=3.8)
 
     @cache

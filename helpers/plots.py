@@ -39,19 +39,10 @@ _DECADES = 4  # `plot_reach` shows effects down to 10 ** -_DECADES of the larges
 
 
 def new_axes(rows=1, *, height=3.2, ratios=None):
-    """Return a figure of its own, outside pyplot, and its Axes in one column.
+    """Return a list of Axes in one column, on a figure of its own outside pyplot.
 
-    Parameters
-    ----------
-    rows : int
-    height : float
-        Of the figure, in inches; it is 8 inches wide.
-    ratios : sequence of float, optional
-        Heights of the rows, relative to one another.
-
-    Returns
-    -------
-    list of matplotlib.axes.Axes
+    The figure is 8 inches wide and `height` inches high; `ratios` are the heights of the rows,
+    relative to one another.
     """
     rows = check_whole_number("rows", rows)
     if ratios is not None and len(check_list("ratios", ratios, "heights")) != rows:
@@ -150,9 +141,7 @@ def _sample(style):
 def plot_windows(mask, *, ax=None):
     """Draw a batch cut into windows: real and padded timesteps, and the borders between windows.
 
-    Parameters
-    ----------
-    mask : (n_windows, batch, steps) array of bool, as `split_windows` gives it
+    `mask` is (n_windows, batch, steps), as `split_windows` gives it.
     """
     mask = as_array("mask", mask)
     mask = check_mask(mask, mask.shape)
@@ -171,14 +160,8 @@ def plot_windows(mask, *, ax=None):
 def plot_states(states, *, steps=None, mask=None, ax=None):
     """Draw the state of one sequence as a heat map over time.
 
-    Parameters
-    ----------
-    states : (timesteps, units) array
-        Values from -1 to 1, one row of what `trace_states` gives.
-    steps : int, optional
-        Draw a border wherever a window of `steps` timesteps ends.
-    mask : (timesteps,) array of bool, optional
-        Hatch what is padding.
+    `states` is (timesteps, units), from -1 to 1: one row of what `trace_states` gives. A border
+    stands wherever a window of `steps` ends; what `mask` (timesteps,) calls padding is hatched.
     """
     states = check_array(states, "states", ("timesteps", "units"))
     timesteps, units = states.shape
@@ -204,13 +187,8 @@ def plot_states(states, *, steps=None, mask=None, ax=None):
 def plot_reach(state, gradient, *, steps=None, ax=None):
     """Draw two bands: how far back state reaches, and how far back gradient reaches.
 
-    Parameters
-    ----------
-    state, gradient : (timesteps,) arrays
-        What `state_reach` and `gradient_reach` give. Each is shown as a share of its
-        largest value, on a logarithmic scale.
-    steps : int, optional
-        Draw a border wherever a window of `steps` timesteps ends.
+    Both are (timesteps,), as `state_reach` and `gradient_reach` give them, and shown as a share of
+    their largest value, on a logarithmic scale. A border stands wherever a window of `steps` ends.
     """
     state = check_array(state, "state", ("timesteps",))
     gradient = check_array(gradient, "gradient", ("timesteps",))
@@ -237,12 +215,8 @@ def plot_reach(state, gradient, *, steps=None, ax=None):
 def plot_lines(lines, *, xlabel, ylabel, ax=None):
     """Draw named lines, each in its style.
 
-    Parameters
-    ----------
-    lines : dict
-        Label to `(x, y, style)`, with x and y of shape (n,) and a style of this module.
-    xlabel, ylabel : str
-        With their units.
+    `lines` is a dictionary of label to `(x, y, style)`, with x and y (n,) and a style of this
+    module. The labels of the axes give their units.
     """
     if not isinstance(lines, dict) or not lines:
         raise TypeError(

@@ -22,20 +22,13 @@ class Hidden(NamedTuple):
 
 
 def recurrent_step(layer):
-    """Return a recurrent layer as a function of a window, a mask and a state.
+    """Return a SimpleRNN, GRU or LSTM layer as a function of a window, a mask and a state.
 
-    Parameters
-    ----------
-    layer : keras.layers.SimpleRNN, GRU or LSTM
-
-    Returns
-    -------
-    callable
-        `step(inputs, mask, states, training) -> Hidden`, with `inputs`
-        (batch, steps, features), `mask` (batch, steps) and `states` a list of (batch, units)
-        tensors. It shares the layer's weights; what the layer itself keeps is not touched.
+    It is `step(inputs, mask, states, training) -> Hidden`, with `inputs` (batch, steps, features),
+    `mask` (batch, steps) and `states` a list of (batch, units) tensors. It shares the layer's
+    weights; what the layer itself keeps is not touched.
     """
-    if not has_formulas(layer):
+    if not _has_formulas(layer):
         return _keras_step(layer)
 
     def step(inputs, mask, states, training):
@@ -48,7 +41,7 @@ def recurrent_step(layer):
     return step
 
 
-def has_formulas(layer):
+def _has_formulas(layer):
     """Return whether the layer computes what `_FORMULAS` says: with its default arguments.
 
     In half precision, a sigmoid taken through tanh would lose small gates.

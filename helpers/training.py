@@ -1,26 +1,18 @@
-"""Training and predicting window by window, with state carried or reset in between."""
+"""Training and predicting window by window, with state carried or reset in between.
+
+`inputs` and `mask` are as `split_windows` gives them: (n_windows, batch, steps, features) and
+(n_windows, batch, steps). `carry` passes the state on from window to window, or starts each from
+zeros. What does not fit raises ValueError or TypeError before anything is computed. The state that
+a stateful model holds is neither read nor changed.
+"""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from helpers.engine import (
-    as_model_inputs,
-    cached_program,
-    check_windowed,
-    returns_sequences,
-    run_windows,
-    window_step,
-    zero_states,
-)
+from helpers import engine
 from helpers.quiet import HloProto, keras, tf
-from helpers.validation import (
-    as_array,
-    check_array,
-    check_fits,
-    check_flag,
-    check_whole_number,
-)
+from helpers.validation import as_array, check_array, check_fits, check_flag, check_whole_number
 from helpers.windows import last_timesteps
 
 _WINDOW_AXES = ("n_windows", "batch", "steps", "features")
@@ -32,25 +24,20 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
 
     This is truncated backpropagation through time: with `carry`, a window starts from the
     state that the one before left, but no gradient crosses the border between them. Each
-    epoch starts from zeros; the state that a stateful model holds is neither read nor
-    changed.
+    epoch starts from zeros.
 
     Parameters
     ----------
     model : keras.Sequential
         Compiled the Keras way: its own optimizer, loss and metrics are used.
-    inputs : (n_windows, batch, steps, features) array
-        As `split_windows` gives them.
+    inputs, mask : arrays
+        Masked timesteps change no state and count in neither loss nor metrics, but for RMSE,
+        AUC, Precision and Recall, which Keras masks only as `weighted_metrics`.
     targets : array
         (n_windows, batch, steps, …) as the loss wants them. For a last-step model
         (batch, …): they count in the window that holds a row's last real timestep, and
         windows in which no row ends make no update.
-    mask : (n_windows, batch, steps) array of bool, optional
-        Masked timesteps change no state and count in neither loss nor metrics, but for RMSE,
-        AUC, Precision and Recall, which Keras masks only as `weighted_metrics`.
     epochs : int
-    carry : bool
-        Pass the state on from window to window, or start each from zeros.
     callbacks : sequence of keras.callbacks.Callback
         Called around training and each epoch; `model.stop_training` ends it. Hooks for
         single batches are not called: an epoch runs as one compiled program.
@@ -58,29 +45,20 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
     Returns
     -------
     keras.callbacks.History
-        `history.history` has one entry an epoch for the loss and each metric.
-
-    Raises
-    ------
-    ValueError, TypeError
-        Before anything is computed.
+        `history.history` has one entry an epoch for the loss and each metric: the mean of what
+        the model had before each update, not the loss of the model that comes out.
     """
-    check_windowed(model)
-    _check_compiled(model)
     callbacks = _check_callbacks(callbacks)
     epochs = check_whole_number("epochs", epochs)
     data = epoch_data(model, inputs, targets, mask)
     carry = tf.constant(check_flag("carry", carry))
-    run_epoch = cached_program(
+    run_epoch = engine.cached_program(
         model,
         ("epoch", data.idle, *((tensor.shape, tensor.dtype) for tensor in data.tensors)),
         lambda: epoch_program(model, data).get_concrete_function(*data.tensors, carry),
         compiled=model.metrics[:1],
     )
-
-    hooks = keras.callbacks.CallbackList(
-        callbacks, add_history=True, model=model, epochs=epochs, verbose=0
-    )
+    hooks = keras.callbacks.CallbackList(callbacks, add_history=True, model=model, epochs=epochs)
     model.stop_training = False
     logs = {}
     hooks.on_train_begin()
@@ -97,32 +75,17 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
 def predict_windows(model, inputs, *, mask=None, carry=True):
     """Predict window by window.
 
-    Parameters
-    ----------
-    model : keras.Sequential
-        Its own state, if it is stateful, is neither read nor changed.
-    inputs : (n_windows, batch, steps, features) array
-        As `split_windows` gives them.
-    mask : (n_windows, batch, steps) array of bool, optional
-    carry : bool
-        Pass the state on from window to window, or start each from zeros.
-
     Returns
     -------
     ndarray
         (n_windows, batch, steps, outputs), 0 at masked timesteps. For a last-step model
         (batch, outputs), each row at its own last real timestep.
-
-    Raises
-    ------
-    ValueError, TypeError
-        Before anything is computed.
     """
-    check_windowed(model)
+    engine.check_windowed(model)
     inputs, mask = _check_inputs(model, inputs, mask)
     carry = check_flag("carry", carry)
-    outputs = run_windows(model, "outputs", inputs, mask, carry=carry)
-    if returns_sequences(model):
+    outputs = engine.run_windows(model, "outputs", inputs, mask, carry=carry)
+    if engine.returns_sequences(model):
         outputs[~mask] = 0.0
         return outputs
     return outputs[last_timesteps(mask)[:2]]
@@ -132,16 +95,9 @@ def epoch_mebibytes(model, inputs, targets, *, mask=None):
     """Return the memory that the compiler sets aside for one epoch of `train_windows`.
 
     It holds the data, the weights with what the optimizer keeps of them, and all that
-    backpropagation keeps of a window; TensorFlow itself is not counted. The parameters and
-    errors are those of `train_windows`.
-
-    Returns
-    -------
-    float
-        In MiB, the sum of XLA's buffer assignment for the compiled epoch.
+    backpropagation keeps of a window; TensorFlow itself is not counted. In MiB, the sum of XLA's
+    buffer assignment for the compiled epoch.
     """
-    check_windowed(model)
-    _check_compiled(model)
     data = epoch_data(model, inputs, targets, mask)
     epoch = epoch_program(model, data)
     compiled = epoch.experimental_get_compiler_ir(*data.tensors, tf.constant(True))
@@ -171,9 +127,11 @@ class EpochData(NamedTuple):
 
 def epoch_data(model, inputs, targets, mask):
     """Check what `train_windows` is given, and return it as `EpochData`."""
+    engine.check_windowed(model)
+    _check_compiled(model)
     inputs, mask = _check_inputs(model, inputs, mask)
     targets = _check_targets(model, targets, mask.shape)
-    counts = mask if returns_sequences(model) else _row_ends(mask)
+    counts = mask if engine.returns_sequences(model) else _row_ends(mask)
     real, counting = (array.reshape(len(array), -1).any(axis=1) for array in (mask, counts))
     idle = not counting[: np.flatnonzero(real).max(initial=0) + 1].all()
     return EpochData(*map(tf.constant, (inputs, targets, mask, counts)), idle)
@@ -185,10 +143,10 @@ def epoch_program(model, data):
     Windows in which nothing counts move the state and make no update.
     """
     _build_variables(model, data)
-    step = window_step(model)
+    step = engine.window_step(model)
     weights = [weight.value for weight in model.trainable_variables]
     loss_tracker = model.metrics[0]
-    sequences = returns_sequences(model)
+    sequences = engine.returns_sequences(model)
 
     def update(inputs, targets, mask, counts, states):
         with tf.GradientTape() as tape:
@@ -223,7 +181,7 @@ def epoch_program(model, data):
             return k + 1, [tf.where(carry, state, 0) for state in after]
 
         model.reset_metrics()
-        zeros = zero_states(model, inputs.shape[1])
+        zeros = engine.zero_states(model, inputs.shape[1])
         tf.while_loop(lambda k, _: k < end, body, (0, zeros))
         return model.get_metrics_result()
 
@@ -239,7 +197,7 @@ def _plain(value):
 def _build_variables(model, data):
     """Let Keras make the variables of loss, metrics and optimizer before a program uses them."""
     outputs = tf.zeros((*data.counts.shape[1:], model.output_shape[-1]), model.compute_dtype)
-    y = data.targets[0] if returns_sequences(model) else data.targets
+    y = data.targets[0] if engine.returns_sequences(model) else data.targets
     model.compute_loss(x=None, y=y, y_pred=outputs)
     model.compute_metrics(None, y, outputs)
     if not model.optimizer.built:
@@ -255,7 +213,7 @@ def _row_ends(mask):
 
 def _check_inputs(model, inputs, mask):
     inputs = check_array(inputs, "inputs", _WINDOW_AXES, hint=_MAKE_WINDOWS)
-    return as_model_inputs(model, inputs, mask, "inputs")
+    return engine.as_model_inputs(model, inputs, mask, "inputs")
 
 
 def _check_compiled(model):
@@ -285,7 +243,7 @@ def _check_callbacks(callbacks):
 
 def _check_targets(model, targets, shape):
     """Return the targets if their axes fit the windows, so that no loss can broadcast them."""
-    if returns_sequences(model):
+    if engine.returns_sequences(model):
         axes, expected = ("n_windows", "batch", "steps"), shape
         described = "(n_windows, batch, steps, …)"
     else:
@@ -303,7 +261,9 @@ def _check_targets(model, targets, shape):
         )
     check_array(targets, "targets", (*axes, "outputs")[: targets.ndim])
     check_fits("targets", targets, model.compute_dtype)
-    last_of_one = outputs == 1 and not returns_sequences(model)  # Keras adds that axis rightly
+    last_of_one = outputs == 1 and not engine.returns_sequences(
+        model
+    )  # Keras adds that axis rightly
     if rest != (outputs,) and not last_of_one and _would_broadcast(model.loss):
         raise ValueError(
             f"`targets` must have a last axis of the model's {outputs} outputs with this loss, "

@@ -111,14 +111,8 @@ def check_sequences(sequences):
 def check_array(values, name, axes, *, hint="", finite=True):
     """Return `values` as a numeric array with the named axes, none of them empty.
 
-    Parameters
-    ----------
-    axes : tuple of str
-        The name of each axis, for the message.
-    hint : str
-        The way out, added to the message about the number of axes.
-    finite : bool
-        Whether to read the values and refuse NaN and infinity.
+    `hint` is the way out, for the message about the number of axes. With `finite`, the values are
+    read, and NaN and infinity refused.
     """
     values = _numeric_array(name, values, hint=hint)
     shape = f"({', '.join(axes)})"

@@ -243,31 +243,30 @@ def _check_callbacks(callbacks):
 
 def _check_targets(model, targets, shape):
     """Return the targets if their axes fit the windows, so that no loss can broadcast them."""
-    if engine.returns_sequences(model):
-        axes, expected = ("n_windows", "batch", "steps"), shape
-        described = "(n_windows, batch, steps, …)"
-    else:
-        axes, expected = ("batch",), shape[1:2]
+    sequences, outputs = engine.returns_sequences(model), model.output_shape[-1]
+    expected = shape if sequences else shape[1:2]
+    described = "(n_windows, batch, steps, …)"
+    if not sequences:
         described = "(batch, …), one a row, for this last-step model"
     targets = as_array("targets", targets)
-    outputs, rest = model.output_shape[-1], targets.shape[len(expected) :]
+    others = targets.shape[len(expected) :]
     if targets.dtype.kind in "iuf" and (
-        targets.shape[: len(expected)] != expected or rest not in ((), (1,), (outputs,))
+        targets.shape[: len(expected)] != expected or others not in ((), (1,), (outputs,))
     ):
         raise ValueError(
             f"`targets` must have the axes {described}: {expected} as the inputs have, and at "
             f"most one more, of 1 or the model's {outputs} outputs. "
             f"Received: targets of shape {targets.shape}."
         )
-    check_array(targets, "targets", (*axes, "outputs")[: targets.ndim])
+    axes = (*(_WINDOW_AXES[:3] if sequences else ("batch",)), "outputs")
+    check_array(targets, "targets", axes[: targets.ndim])
     check_fits("targets", targets, model.compute_dtype)
-    last_of_one = outputs == 1 and not engine.returns_sequences(
-        model
-    )  # Keras adds that axis rightly
-    if rest != (outputs,) and not last_of_one and _would_broadcast(model.loss):
+    # One output of a last-step model: there Keras adds the axis rightly.
+    fits = others == (outputs,) or (outputs == 1 and not sequences)
+    if not fits and _would_broadcast(model.loss):
         raise ValueError(
             f"`targets` must have a last axis of the model's {outputs} outputs with this loss, "
-            f"which would broadcast them: add it with `[..., None]` if it is 1. "
+            "which would broadcast them; `[..., None]` adds an axis of 1. "
             f"Received: targets of shape {targets.shape}."
         )
     return targets

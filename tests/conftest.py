@@ -9,7 +9,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-import helpers
+import helpers.quiet  # first: it sets TensorFlow up
 
 pytest.register_assert_rewrite("tests.exercises")
 from tests.exercises import ExerciseTests, generate_tests  # noqa: E402

@@ -694,6 +694,18 @@ def test_targets_that_would_broadcast_over_outputs_are_refused(
         assert_refused(lambda: train_windows(model, small[1], np.ones(shape)), ValueError, *words)
 
 
+def test_targets_without_the_axis_of_one_output_are_refused(make_rnn, small, assert_refused):
+    """Keras would average over timesteps and lay the mask on the batch."""
+    words = "`targets` must have a last axis of the model's 1 outputs", "shape (2, 2, 3)."
+    model = compiled(make_rnn(2))
+    for loss in ("mse", "mae", keras.losses.Huber()):
+        model.compile("sgd", loss)
+        given = np.ones((2, 2, 3))
+        assert_refused(
+            lambda given=given: train_windows(model, small[1], given), ValueError, *words
+        )
+
+
 @pytest.mark.parametrize("carry", ["reset", 1, None, np.array([True, False])], ids=str)
 def test_carry_is_true_or_false(carry, small, refuses):
     words = "`carry` must be True or False", "Received: carry="

@@ -150,6 +150,9 @@ class _TrainingExplorer(Explorer):
         )
         plots.add_position(bottom, steps)
         bottom.set(xlim=(0, self._most + 1), ylim=(0, 1.1 * max(self.errors.values(), default=1.0)))
+        return self._words(steps, carry)
+
+    def _words(self, steps, carry):
         found = [
             f"state {carry_word(kept)} {self.errors[steps, kept]:.2f}"
             for kept in (True, False)

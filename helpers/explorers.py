@@ -13,6 +13,7 @@ import time
 import zlib
 from functools import cache
 from html import escape
+from typing import NamedTuple
 
 import ipywidgets as widgets
 import numpy as np
@@ -24,7 +25,16 @@ from helpers.validation import check_flag, check_whole_number
 from helpers.windows import split_windows
 
 LABEL = {"description_width": "9em"}
+_WRAP = {"flex_flow": "row wrap"}
 CARRY_STYLE = {True: plots.CARRIED, False: plots.RESET}
+
+
+class Position(NamedTuple):
+    """A telling place: a button's `name`, what it `says` there, and the controls' `values`."""
+
+    name: str
+    says: str
+    values: dict
 
 
 class Explorer(widgets.VBox):
@@ -41,6 +51,8 @@ class Explorer(widgets.VBox):
         sentence or two.
     extra : sequence of widgets
         Shown between the controls and the picture.
+    positions : sequence of Position
+        A button each: "Look at this".
 
     Attributes
     ----------
@@ -52,20 +64,42 @@ class Explorer(widgets.VBox):
         What the picture shows now.
     """
 
-    def __init__(self, figure, controls, draw, *, extra=()):
+    def __init__(self, figure, controls, draw, *, extra=(), positions=()):
         self.figure, self.draw, self._canvas = figure, draw, _Canvas(figure)
+        self._moving = False
         self._drawing = threading.RLock()  # a slider may move at the moment when a training ends
         self.picture, self._readout = widgets.HTML(), widgets.HTML()
         self.controls = {
             name: getattr(control, "slider", control) for name, control in controls.items()
         }
-        super().__init__([*controls.values(), *extra, self.picture, self._readout])
+        rows = [*controls.values(), *extra, self.picture, self._readout]
+        super().__init__([self._look_at(positions), *rows] if positions else rows)
         self.redraw()
         for control in self.controls.values():
             control.observe(self.redraw, "value")
 
+    def _look_at(self, positions):
+        says = widgets.HTML()
+
+        def go(position):
+            with self._drawing:
+                self._moving = True  # one picture for all controls
+                for name, value in position.values.items():
+                    self.controls[name].value = value
+                self._moving = False
+            self.redraw()
+            says.value = f'<p role="status">{escape(position.says)}</p>'
+
+        buttons = [widgets.Button(description=p.name, layout={"width": "auto"}) for p in positions]
+        for button, position in zip(buttons, positions, strict=True):
+            button.on_click(lambda _, position=position: go(position))
+        label = widgets.Label("Look at this:", layout={"width": "9em"})
+        return widgets.VBox([widgets.HBox([label, *buttons], layout=_WRAP), says])
+
     def redraw(self, _change=None):
         """Draw for the controls' present values."""
+        if self._moving:
+            return
         with self._drawing:
             self.words = self.draw(**{name: c.value for name, c in self.controls.items()})
             self._png = self._canvas.png()
@@ -208,7 +242,7 @@ def plural(word, count):
     return word if count == 1 else f"{word}s"
 
 
-def explore_windows(sequences, *, steps=5):
+def explore_windows(sequences, *, steps=5, positions=()):
     """Move `steps` and see how a batch is cut into windows, and what the last one holds."""
     longest, batch, _ = split_windows(sequences, 1).mask.shape
     (ax,) = plots.new_axes(height=1.6 + 0.3 * min(batch, 12))
@@ -224,10 +258,11 @@ def explore_windows(sequences, *, steps=5):
             f"{steps - last} of padding. In all, {padded:.0%} of the batch is padding."
         )
 
-    return Explorer(ax.figure, {"steps": labelled_slider("steps", steps, 1, longest)}, draw)
+    controls = {"steps": labelled_slider("steps", steps, 1, longest)}
+    return Explorer(ax.figure, controls, draw, positions=positions)
 
 
-def explore_state(model, sequences, *, steps=5, carry=True):
+def explore_state(model, sequences, *, steps=5, carry=True, positions=()):
     """Move `steps`, carry or reset, and see the state of one sequence beside one long pass."""
     whole = trace_states(model, sequences)
     longest = whole.shape[1]
@@ -259,40 +294,43 @@ def explore_state(model, sequences, *, steps=5, carry=True):
         "carry": labelled_box("carry the state", carry),
         "sequence": labelled_slider("sequence", 0, 0, len(sequences) - 1),
     }
-    return Explorer(ax.figure, controls, draw)
+    return Explorer(ax.figure, controls, draw, positions=positions)
 
 
-def explore_reach(model, sequences, *, steps=5):
-    """Move `steps` and see two bands: how far back state reaches, and how far back gradient."""
+def explore_reach(model, sequences, *, steps=5, at=None, positions=()):
+    """Move `steps` and the output looked at, `at`, and see how far back state and gradient reach.
+
+    The state is carried at first, and the last output looked at if `at` is None.
+    """
     (ax,) = plots.new_axes(height=3.8)
 
     @cache
-    def remembered(steps, carry):
-        return state_reach(model, sequences, steps=steps, carry=carry)
+    def reach(steps, carry, at):
+        state = state_reach(model, sequences, steps=steps, carry=carry, at=at)
+        return state, gradient_reach(model, sequences, steps=steps, at=at)
 
-    @cache
-    def learned(steps):
-        return gradient_reach(model, sequences, steps=steps)
-
-    def draw(steps, carry):
-        state, gradient = remembered(steps, carry), learned(steps)
-        plots.plot_reach(state, gradient, steps=steps, ax=ax)
+    def draw(steps, carry, at):
+        state, gradient = reach(steps, carry, at)
+        plots.plot_reach(state, gradient, steps=steps, at=at, ax=ax)
+        remembered, learned = (_reached(values, at) for values in (state, gradient))
         return (
-            f"steps = {steps}, state {carry_word(carry)}: the last state still "
-            f"feels inputs up to {_reached(state)} timesteps back, the last one included. The "
-            f"gradient stops after {_reached(gradient)}."
+            f"steps = {steps}, state {carry_word(carry)}: the output at timestep {at} depends on "
+            f"the last {remembered} {plural('timestep', remembered)}, its own included. The "
+            f"gradient reaches {learned} of them."
         )
 
+    longest = len(state_reach(model, sequences))
     controls = {
-        "steps": labelled_slider("steps", steps, 1, len(remembered(None, True))),
+        "steps": labelled_slider("steps", steps, 1, longest),
+        "at": labelled_slider("output at", longest - 1 if at is None else at, 0, longest - 1),
         "carry": labelled_box("carry the state", True),
     }
-    return Explorer(ax.figure, controls, draw)
+    return Explorer(ax.figure, controls, draw, positions=positions)
 
 
-def _reached(values):
-    """Return how many timesteps back, the last included, an effect is above 0.01 % of the most."""
-    return len(values) - int(np.argmax(values > 1e-4 * values.max()))
+def _reached(values, at):
+    """Return how many timesteps back, `at` included, an effect is above 0.01 % of the most."""
+    return at + 1 - int(np.argmax(values > 1e-4 * values.max()))
 
 
 class _Canvas:

@@ -154,7 +154,7 @@ def plot_windows(mask, *, ax=None):
     frame_timesteps(ax, n_windows * steps, "sequence", ylim=(batch - 0.5, -0.5))
     if batch <= 12:
         ax.set_yticks(range(batch))
-    return add_legend(ax, real=REAL, padded=PADDED, window=BORDER)
+    return add_legend(ax, real=REAL, padded=PADDED, **{"window border": BORDER})
 
 
 def plot_states(states, *, steps=None, mask=None, ax=None):
@@ -184,11 +184,12 @@ def plot_states(states, *, steps=None, mask=None, ax=None):
     return ax
 
 
-def plot_reach(state, gradient, *, steps=None, ax=None):
+def plot_reach(state, gradient, *, steps=None, at=None, ax=None):
     """Draw two bands: how far back state reaches, and how far back gradient reaches.
 
     Both are (timesteps,), as `state_reach` and `gradient_reach` give them, and shown as a share of
-    their largest value, on a logarithmic scale. A border stands wherever a window of `steps` ends.
+    the largest of all, on a logarithmic scale, the second downwards. A border stands wherever a
+    window of `steps` ends, a mark at the output's timestep `at`.
     """
     state = check_array(state, "state", ("timesteps",))
     gradient = check_array(gradient, "gradient", ("timesteps",))
@@ -199,17 +200,23 @@ def plot_reach(state, gradient, *, steps=None, ax=None):
             f"Received: {len(gradient)} timesteps."
         )
     ax = fresh_axes(ax)
-    position = np.arange(timesteps)
-    for height, style in ((_log_share(state), STATE), (-_log_share(gradient), GRADIENT)):
+    position, largest = np.arange(timesteps), max(state.max(), gradient.max())
+    up, down = (_log_share(values, largest) for values in (state, gradient))
+    for height, style in ((up, STATE), (-down, GRADIENT)):
         add_rectangles(ax, position - 0.5, 0.0, 1.0, height, style)
     ax.axhline(0, color="#222222", linewidth=1, gid=DRAWN)
+    bands = {"state reaches back": STATE, "gradient reaches back": GRADIENT}
+    if at is not None:
+        at = check_whole_number("at", at, minimum=0, maximum=timesteps - 1)
+        ax.plot([at], [0], **CHOSEN, markersize=7, gid=DRAWN)
+        bands["output"] = CHOSEN
     if steps is not None:
         steps = check_steps(steps, timesteps)
         add_borders(ax, np.arange(steps, timesteps, steps) - 0.5, -1.0, 1.0)
-    frame_timesteps(ax, timesteps, "share of the largest", ylim=(-1.1, 1.1))
+        bands["window border"] = BORDER
+    frame_timesteps(ax, timesteps, "effect on the output\n(log scale)", ylim=(-1.1, 1.1))
     ax.set_yticks((-1, -0.5, 0, 0.5, 1), ("100 %", "1 %", "≤ 0.01 %", "1 %", "100 %"))
-    bands = {"state reaches back": STATE, "gradient reaches back": GRADIENT}
-    return add_legend(ax, **bands, window=BORDER)
+    return add_legend(ax, **bands)
 
 
 def plot_lines(lines, *, xlabel, ylabel, ax=None):
@@ -254,7 +261,7 @@ def _is_drawn(artist):
     return artist.get_gid() == DRAWN
 
 
-def _log_share(values):
+def _log_share(values, largest):
     """Map values to 0…1: 1 is the largest, 0 is 10 ** -_DECADES of it or less."""
-    share = values / max(values.max(), np.finfo(float).tiny)
+    share = values / max(largest, np.finfo(float).tiny)
     return np.clip(1 + np.log10(np.maximum(share, 10.0**-_DECADES)) / _DECADES, 0, 1)

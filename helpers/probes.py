@@ -12,11 +12,15 @@ import numpy as np
 
 from helpers import engine
 from helpers.quiet import keras, tf
-from helpers.validation import as_array, check_flag, check_mask, check_sequences, check_steps
+from helpers.validation import (
+    as_array,
+    check_flag,
+    check_mask,
+    check_sequences,
+    check_steps,
+    check_whole_number,
+)
 from helpers.windows import as_rows, cut_windows, last_timesteps
-
-# Perturbed copies of the batch that `state_reach` runs at once, in input values.
-_CHUNK_VALUES = 4_000_000
 
 
 def trace_states(model, sequences, *, mask=None, steps=None, carry=True):
@@ -35,65 +39,49 @@ def trace_states(model, sequences, *, mask=None, steps=None, carry=True):
         Where a timestep is masked, and after a sequence's end, the state stands still.
     """
     carry = check_flag("carry", carry)
-    lengths, inputs, mask = _windowed(model, sequences, steps, mask)
+    lengths, inputs, mask = _windowed(model, sequences, steps, mask=mask)
     hidden = engine.run_windows(model, "hidden", inputs, mask, carry=carry)
     return _hold(*(as_rows(array)[:, : lengths.max()] for array in (hidden, mask)))
 
 
-def state_reach(model, sequences, *, steps=None, carry=True):
-    """Measure how far back the last state remembers.
+def state_reach(model, sequences, *, steps=None, carry=True, at=None):
+    """Measure how far back an output depends on the inputs, by the state that is passed on.
+
+    `at` is the timestep of the output; each sequence's last if None.
 
     Returns
     -------
     ndarray, (timesteps,)
-        Entry t: how much the last state changes when input t is replaced by zeros, as the
-        Euclidean norm, averaged over the sequences that have a timestep t.
+        Entry t: the norm of the Jacobian of the output at `at` with respect to input t, averaged
+        over the sequences that have a timestep `at`, and t.
     """
+    # Carried, windows give what one long pass does: it is measured in one.
     carry = check_flag("carry", carry)
-    lengths, inputs, mask = _windowed(model, sequences, steps)
-
-    def last(inputs, mask):
-        final = engine.run_windows(model, "final", inputs, mask, carry=carry)
-        return final[last_timesteps(mask)[:2]]
-
-    n_windows, batch, steps, features = inputs.shape
-    timesteps = lengths.max()
-    change = np.empty((batch, timesteps))
-    chunk = max(1, _CHUNK_VALUES // inputs.size)
-    for start in range(0, timesteps, chunk):
-        removed = range(start, min(start + chunk, timesteps))
-        copies = np.repeat(inputs[:, None], len(removed), axis=1)  # copy after copy of the batch
-        masks = np.tile(mask, (1, len(removed), 1))
-        flat = copies.reshape(n_windows, -1, steps, features)
-        # Both runs have one layout: rounding depends on a row's place in the batch.
-        true = last(flat, masks)
-        for i, t in enumerate(removed):
-            copies[t // steps, i, :, t % steps] = 0.0
-        norms = np.linalg.norm(last(flat, masks) - true, axis=-1)
-        change[:, removed] = norms.reshape(len(removed), batch).T
-    return _mean_over_rows(change, lengths)
+    return _reach(model, sequences, None if carry else steps, at, carry=False)
 
 
-def gradient_reach(model, sequences, *, steps=None):
-    """Measure how far back training with windows of `steps` can assign credit.
+def gradient_reach(model, sequences, *, steps=None, at=None):
+    """Measure how far back training with windows of `steps` can assign credit to inputs.
 
-    State is carried; gradient stops where a window begins.
-
-    Returns
-    -------
-    ndarray, (timesteps,)
-        Entry t: the norm of the Jacobian of the last output with respect to input t,
-        averaged over the sequences that have a timestep t.
+    As `state_reach`, with the state carried, but with the gradient stopped where a window begins:
+    inputs of earlier windows have an effect and get no gradient.
     """
-    lengths, inputs, mask = _windowed(model, sequences, steps)
-    # No gradient crosses a border: each row's last window and the state it starts from suffice.
-    after = engine.run_windows(model, "states", inputs, mask)  # (n_windows, batch, all units)
+    return _reach(model, sequences, steps, at, carry=True)
+
+
+def _reach(model, sequences, steps, at, *, carry):
+    lengths, inputs, mask = _windowed(model, sequences, steps, at=at)
+    # Nothing crosses a border now: each row's last window and the state it starts from suffice.
+    states = engine.run_windows(model, "states", inputs, mask, carry=carry)
+    before = np.concatenate([np.zeros_like(states[:1]), states[:-1] if carry else 0 * states[:-1]])
     jacobian = engine.cached_program(model, "jacobian", lambda: _last_jacobian(model))
-    before = np.concatenate([np.zeros_like(after[:1]), after[:-1]])
-    at = last_timesteps(mask)[:2]
+    last = last_timesteps(mask)[:2]
     norms = np.zeros(mask.shape)
-    norms[at] = jacobian(*(tf.constant(array[at]) for array in (inputs, mask, before))).numpy()
-    return _mean_over_rows(as_rows(norms)[:, : lengths.max()], lengths)
+    norms[last] = jacobian(*(tf.constant(array[last]) for array in (inputs, mask, before))).numpy()
+    rows, timesteps = as_rows(norms), max(map(len, sequences))
+    has = np.arange(rows.shape[1]) < lengths[:, None]
+    mean = np.where(has, rows, 0.0).sum(axis=0) / np.maximum(has.sum(axis=0), 1)
+    return np.pad(mean, (0, max(0, timesteps - len(mean))))[:timesteps]
 
 
 def _last_jacobian(model):
@@ -215,12 +203,20 @@ def _layer_mask(layer, output):
     return LayerMask(layer.name, type(layer).__name__, tuple(output.shape), mask)
 
 
-def _windowed(model, sequences, steps, mask=None):
-    """Return the sequences' lengths, their windows, and the mask that the model will see."""
+def _windowed(model, sequences, steps, *, mask=None, at=None):
+    """Return the sequences' lengths, their windows, and the mask that the model will see.
+
+    With `at`, sequences end there, and those that end before are left out.
+    """
     engine.check_windowed(model)
     sequences = check_sequences(sequences)
+    longest = max(map(len, sequences))
+    steps = check_steps(longest if steps is None else steps, longest)
+    if at is not None:
+        last = f"the last timestep ({longest - 1})"
+        at = check_whole_number("at", at, minimum=0, maximum=longest - 1, maximum_is=last)
+        sequences = [sequence[: at + 1] for sequence in sequences if len(sequence) > at]
     lengths = np.array([len(sequence) for sequence in sequences])
-    steps = check_steps(lengths.max() if steps is None else steps, lengths.max())
     inputs, real = cut_windows(sequences, steps)
     if mask is not None:
         if len(set(lengths)) > 1:
@@ -238,8 +234,3 @@ def _hold(states, real):
     last = np.maximum.accumulate(np.where(real, np.arange(real.shape[1]), -1), axis=1)
     held = np.take_along_axis(states, np.maximum(last, 0)[..., None], axis=1)
     return np.where(last[..., None] >= 0, held, 0.0)
-
-
-def _mean_over_rows(values, lengths):
-    has = np.arange(values.shape[1]) < lengths[:, None]
-    return np.where(has, values, 0.0).sum(axis=0) / has.sum(axis=0)

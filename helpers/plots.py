@@ -205,7 +205,7 @@ def plot_reach(state, gradient, *, steps=None, at=None, ax=None):
     for height, style in ((up, STATE), (-down, GRADIENT)):
         add_rectangles(ax, position - 0.5, 0.0, 1.0, height, style)
     ax.axhline(0, color="#222222", linewidth=1, gid=DRAWN)
-    bands = {"state reaches back": STATE, "gradient reaches back": GRADIENT}
+    bands = {"state": STATE, "gradient": GRADIENT}
     if at is not None:
         at = check_whole_number("at", at, minimum=0, maximum=timesteps - 1)
         ax.plot([at], [0], **CHOSEN, markersize=7, gid=DRAWN)

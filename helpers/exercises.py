@@ -65,6 +65,16 @@ def _questions():
     return {name: question for text in texts for name, question in tomllib.loads(text).items()}
 
 
+def judge(name):
+    """Show sentences to mark true or false, each answered at once; return an `ipywidgets.VBox`."""
+    entries = _questions()
+    sentences = entries.get(name, {}).get("sentences") if isinstance(name, str) else None
+    if sentences is None:
+        listed = ", ".join(sorted(entry for entry in entries if "sentences" in entries[entry]))
+        raise ValueError(f"`name` must be one of: {listed}. Received: name={name!r}.")
+    return _Judged(entries[name]["text"], sentences)
+
+
 class _Asked(widgets.VBox):
     def __init__(self, question):
         self.question, self._verdict = question, widgets.HTML()
@@ -91,6 +101,38 @@ class _Asked(widgets.VBox):
         text = textwrap.fill(self.question.text, _WIDTH)
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         return bundle | {"text/plain": "\n".join([text, *choices])}
+
+
+class _Judged(widgets.VBox):
+    def __init__(self, text, sentences):
+        self._text, self._sentences = text, sentences
+        rows = [self._row(n, *entry) for n, entry in enumerate(sentences, 1)]
+        super().__init__([widgets.HTML(f"<b>{_with_code(text)}</b>"), *rows])
+
+    def _row(self, n, sentence, is_true, reply):
+        choice = widgets.RadioButtons(
+            options=["true", "false"],
+            value=None,
+            description=f"sentence {n}",
+            orientation="horizontal",
+        )
+        verdict = widgets.HTML()
+
+        def answer(change):
+            mark = "✔" if (change["new"] == "true") == is_true else "✘"
+            verdict.value = f'<p role="status">{mark} {_with_code(reply)}</p>'
+
+        choice.observe(answer, "value")
+        return widgets.VBox([widgets.HTML(f"{n}. {_with_code(sentence)}"), choice, verdict])
+
+    def _repr_mimebundle_(self, **kwargs):
+        lines = [
+            textwrap.fill(f"{n}. {sentence}", _WIDTH, subsequent_indent="   ")
+            + "\n   ○ true  ○ false"
+            for n, (sentence, _, _) in enumerate(self._sentences, 1)
+        ]
+        bundle = super()._repr_mimebundle_(**kwargs) or {}
+        return bundle | {"text/plain": "\n".join([textwrap.fill(self._text, _WIDTH), *lines])}
 
 
 def _with_code(text):

@@ -1,8 +1,10 @@
 """Run the lessons in a fresh kernel and store them: ``python tools/store.py [00 01 …]``.
 
 What is stored reads well without a kernel. Widget views are dropped, since they would show
-"model not found"; an explorer's picture stays, with its words below it as a printed line.
-A lesson that raises an error or writes to stderr is not stored.
+"model not found"; an explorer's picture stays, with its words below it as a printed line. What
+answers a question is stored collapsed: it opens when the cell runs. A lesson that raises an
+error or writes to stderr is not stored, but where its cell has the tag `raises-exception` or
+`keeps-stderr`; of these, no path is kept.
 """
 
 import base64
@@ -21,6 +23,7 @@ NOTEBOOKS = ROOT / "notebooks"
 FIRST_LOOK = ROOT / "docs" / "first-look.png"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_REPR = re.compile(r"[A-Z]\w*\(")  # what a widget without words of its own says: "VBox(…"
+PATH = re.compile(r"(?:/|[A-Z]:\\)[^\s:]*[/\\](?=[^/\\\s:]+\.py)")
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -68,8 +71,13 @@ def find_complaints(notebook):
     """Name each cell that raised an error or wrote to stderr, with what it said."""
     complaints = []
     for number, cell in enumerate(notebook.cells):
+        tags = cell.metadata.get("tags", [])
         for output in cell.get("outputs", []):
-            if output.output_type == "error":
+            if output.output_type == "error" and "raises-exception" in tags:
+                output.traceback = [f"{output.ename}: {output.evalue}"]
+            elif output.get("name") == "stderr" and "keeps-stderr" in tags:
+                output.text = PATH.sub("…/", output.text)
+            elif output.output_type == "error":
                 complaints.append(f"cell {number} ({cell.id}): {output.ename}: {output.evalue}")
             elif "WARNING:tensorflow" in output.get("text", ""):
                 complaints.append(f"cell {number} ({cell.id}) shows a warning: {output.text}")
@@ -84,6 +92,20 @@ def clean(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [kept for output in cell.outputs for kept in without_widget(output)]
+    for cell in deciding_cells(notebook):
+        cell.metadata["jupyter"] = {"outputs_hidden": True}
+
+
+def deciding_cells(notebook):
+    """Return the code cells whose output answers a question: the first after each `ask`."""
+    found, asked = [], False
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            asks = cell.source.startswith("ask(")
+            if asked and not asks:
+                found.append(cell)
+            asked = asks
+    return found
 
 
 def without_widget(output):

@@ -1,0 +1,65 @@
+"""How many minutes a lesson takes: ``python tools/minutes.py [00 01 …]``.
+
+Prose at 150 words a minute, 4 s a line of code, 25 s a question or a sentence to judge, 3 min an
+explorer, 3.5 min an exercise, and what a cell's metadata say one waits for it, `"wait": seconds`.
+"""
+
+import math
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+WORDS_A_MINUTE = 150
+SECONDS = {"line": 4, "question": 25, "explorer": 180, "exercise": 210}
+
+
+def minutes_of(notebook):
+    """Return the minutes of a lesson, by what they are spent on."""
+    found = {"prose": 0.0, "code": 0.0, "questions": 0.0, "explorers": 0.0, "exercises": 0.0}
+    found["waits"] = 0.0
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            if not cell.source.startswith("<details><summary>Solution"):
+                found["prose"] += _words(cell.source) / WORDS_A_MINUTE
+            continue
+        found["waits"] += cell.metadata.get("wait", 0) / 60
+        if "exercise" in cell.metadata.get("tags", []):
+            found["exercises"] += SECONDS["exercise"] / 60
+            continue
+        questions = len(re.findall(r"^ask\(", cell.source, re.MULTILINE))
+        questions += 6 * len(re.findall(r"^judge\(", cell.source, re.MULTILINE))
+        found["questions"] += questions * SECONDS["question"] / 60
+        explorers = len(re.findall(r"\bexplore_\w+\(", cell.source))
+        found["explorers"] += explorers * SECONDS["explorer"] / 60
+        if not questions:
+            lines = [line for line in cell.source.splitlines() if line.strip()]
+            found["code"] += len(lines) * SECONDS["line"] / 60
+    return found
+
+
+def stated_minutes(notebook):
+    """Return the minutes that a lesson's first cell states."""
+    return int(re.search(r"\*\*(\d+) minutes", notebook.cells[0].source)[1])
+
+
+def _words(text):
+    text = re.sub(r"```.*?```|<[^>]+>|\]\([^)]*\)", " ", text, flags=re.DOTALL)
+    return len(re.findall(r"\w[\w'’.-]*", text))
+
+
+def main(names):
+    """Print the minutes of the lessons that `names` begin, or of every lesson."""
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        if not names or path.stem.startswith(tuple(names)):
+            notebook = nbformat.read(path, as_version=4)
+            found = minutes_of(notebook)
+            parts = ", ".join(f"{part} {minutes:.1f}" for part, minutes in found.items())
+            total = math.ceil(sum(found.values()))
+            print(f"{path.stem}: {total} minutes, states {stated_minutes(notebook)} ({parts})")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

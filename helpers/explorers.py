@@ -164,8 +164,8 @@ class Trainer(widgets.HBox):
 
     def stop(self):
         """Ask the training to stop."""
+        self._say("Stopping …")  # first: the training's own last words may follow at once
         self._stop.set()
-        self._say("Stopping …")
 
     def wait(self):
         """Wait for the end of the training. Interrupting the kernel stops it, as Stop does."""

@@ -85,7 +85,7 @@ def test_lesson_runs_and_moves(lab, page, lesson):
 def test_a_file_of_ones_own_is_read_where_its_path_is_typed(lab, page, folder):
     rain = "\n".join(f"{day},{day % 7}" for day in range(3, 60))
     (folder / "rain.csv").write_text(f"day,rain\n1,0.5\n2,\n{rain}\n")
-    open_notebook(page, lab, "07_choose_your_steps.ipynb")
+    open_notebook(page, lab, "12_choose_your_steps.ipynb")
     cell = page.locator(".jp-CodeCell", has_text="explore_own_data()")
     cell.locator(".cm-content").click()
     for command in ("notebook:run-all-above", "notebook:run-cell"):

@@ -4,6 +4,7 @@ That every cell runs, and prints what is stored, is for nbval to check.
 """
 
 import builtins
+import math
 import re
 import symtable
 from itertools import pairwise
@@ -13,12 +14,24 @@ import nbformat
 import pytest
 
 from helpers.exercises import ask
+from tools.minutes import minutes_of, stated_minutes
+from tools.store import deciding_cells
 
 LESSONS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
 def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+# Those that have not been rewritten yet: with asserts, long cells and answers in sight.
+OLD_FORM = {"06_steps_argument", "08_mask_microscope", "09_bug_clinic", "12_choose_your_steps"}
+NEW_FORM = [path for path in LESSONS if path.stem not in OLD_FORM]
+
+
+@pytest.fixture(params=NEW_FORM, ids=lambda path: path.stem)
+def new_form(request):
     return nbformat.read(request.param, as_version=4)
 
 
@@ -44,9 +57,12 @@ def test_there_are_lessons():
     assert [path.stem for path in LESSONS] == [
         "00_which_steps",
         "01_fixed_steps",
+        "02_reach",
         "03_masking",
+        "04_speakers",
         "05_full_sequence",
         "06_steps_argument",
+        "07_keras_state",
         "08_mask_microscope",
         "09_bug_clinic",
         "12_choose_your_steps",
@@ -59,11 +75,14 @@ def test_every_cell_was_run_in_order(notebook):
 
 
 def test_stored_without_widgets_errors_and_warnings(notebook):
+    """But for errors and warnings that are what the lesson is about."""
     assert "widgets" not in notebook.metadata
-    for output in outputs(notebook):
-        assert output.output_type != "error"
-        assert output.get("name") != "stderr"
-        assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
+    for cell in code_cells(notebook):
+        tags = cell.metadata.get("tags", [])
+        for output in cell.outputs:
+            assert output.output_type != "error" or "raises-exception" in tags
+            assert output.get("name") != "stderr" or "keeps-stderr" in tags
+            assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
 
 
 def test_stored_with_pictures_that_have_words(notebook):
@@ -78,9 +97,48 @@ def test_no_path_of_a_machine(notebook):
     assert not re.search(r"/(root|home|Users|tmp|work)/|ipykernel_|[A-Z]:\\\\", str(notebook))
 
 
-def test_cells_are_short(notebook):
-    for cell in code_cells(notebook):
-        assert len(cell.source.splitlines()) <= 15, cell.source
+def test_cells_are_short_and_hold_what_a_learner_would_type(new_form):
+    for cell in code_cells(new_form):
+        lines = cell.source.splitlines()
+        assert len(lines) <= 12, cell.source
+        assert max(map(len, lines)) <= 79, cell.source
+        assert not re.search(r"^\s*(assert|try|except)\b|warnings\.", cell.source, re.MULTILINE)
+
+
+def test_the_set_up_cells_are_written_alike(new_form):
+    source = new_form.cells[1].source
+    imports, rest = source.split("\n\n")
+    first, *lines = imports.splitlines()
+    assert first == "# helpers first: it loads TensorFlow without its start-up lines"
+    ours = [line for line in lines if line.startswith("from helpers")]
+    assert ours == sorted(ours, key=lambda line: line.split()[1])
+    assert lines[: len(ours)] == ours
+    assert rest == 'keras.utils.set_random_seed(0)\nprint("Keras", keras.__version__)'
+
+
+def test_the_answer_to_a_question_is_stored_collapsed_and_its_verdict_folded(new_form):
+    deciding = deciding_cells(new_form)
+    assert deciding
+    for cell in deciding:
+        assert cell.metadata["jupyter"] == {"outputs_hidden": True}, cell.source
+        after = new_form.cells[new_form.cells.index(cell) + 1]
+        assert after.source.startswith("<details><summary>What happened</summary>"), cell.source
+
+
+def test_what_is_asked_is_asked_alone_and_shown_after_it_was_answered(new_form):
+    for cell in code_cells(new_form):
+        if re.search(r"^(ask|judge)\(", cell.source, re.MULTILINE):
+            assert len(cell.source.splitlines()) == 1
+
+
+def test_the_lessons_end_alike(new_form):
+    headings = re.findall(r"^## (.+)$", markdown(new_form), flags=re.MULTILINE)
+    assert headings[-3:] == ["What to keep", "You may have read", "Next"]
+
+
+def test_the_minutes_are_honest(new_form):
+    minutes = math.ceil(sum(minutes_of(new_form).values()))
+    assert stated_minutes(new_form) == minutes <= 30
 
 
 IN_JUPYTER = {*dir(builtins), "display"}
@@ -179,12 +237,10 @@ def test_links_lead_to_lessons(notebook):
         assert (LESSONS[0].parent / target).exists(), target
 
 
-def test_key_claims_are_asserted_and_compared(notebook):
+def test_key_results_are_compared(notebook):
     compared = [notebook.cells[index] for index in tagged(notebook, "nbval-check-output")]
     assert len(compared) >= 3
-    for cell in compared:
-        assert "assert " in cell.source, cell.source
-        assert cell.outputs, cell.source
+    assert all(cell.outputs for cell in compared)
 
 
 def test_questions_exist(notebook):

@@ -1,30 +1,33 @@
-"""The explorer says of each model what Keras does with it: a model built here is the oracle."""
+"""Lesson on where the mask goes: a model built here is the oracle of each pick; the exercises."""
 
-import io
 import re
 import warnings
+from itertools import product
 
 import keras
-import matplotlib as mpl
 import numpy as np
 import pytest
-from helpers.plots.layers import UNMASKED, plot_layers
-from keras import layers
+from keras import layers, ops
 from matplotlib import pyplot as plt
-from PIL import Image
+from matplotlib.text import Text
 
-import helpers.probes
 from helpers import plots
-from helpers.explorers import explore_layers
+from helpers.lessons import mask_microscope as lesson
+from helpers.lessons.mask_microscope import UNMASKED, explore_layers
 from helpers.windows import length_mask, pad_batch
+from tests.exercises import ExerciseTests
 from tests.pictures import rectangles
 
 LENGTHS = (4, 6, 2)
+NOTHING = "(none)"
 
 
 class Own(layers.Layer):
     def call(self, x):
         return 2 * x
+
+    def compute_output_shape(self, shape):
+        return shape
 
 
 class OwnSupporting(Own):
@@ -32,7 +35,7 @@ class OwnSupporting(Own):
 
 
 MIDDLE = {
-    "(none)": lambda x: x,
+    NOTHING: lambda x: x,
     "Dense": lambda x: layers.Dense(3)(x),
     "Dropout": lambda x: layers.Dropout(0.2)(x),
     "LayerNormalization": lambda x: layers.LayerNormalization()(x),
@@ -47,7 +50,7 @@ MIDDLE = {
     "own layer, supports_masking": lambda x: OwnSupporting()(x),
 }
 LAST = {
-    "(none)": lambda x: x,
+    NOTHING: lambda x: x,
     "LSTM": lambda x: layers.LSTM(3)(x),
     "GlobalAveragePooling1D": lambda x: layers.GlobalAveragePooling1D()(x),
     "GlobalMaxPooling1D": lambda x: layers.GlobalMaxPooling1D()(x),
@@ -55,12 +58,19 @@ LAST = {
 }
 # Each in each place, once alone and once behind or before others.
 PICKS = [
-    *((name, "(none)", "(none)") for name in MIDDLE),
-    *(("Dropout", name, "LSTM") for name in MIDDLE if name != "(none)"),
-    *(("(none)", "Dense", name) for name in LAST),
+    *((name, NOTHING, NOTHING) for name in MIDDLE),
+    *(("Dropout", name, "LSTM") for name in MIDDLE if name != NOTHING),
+    *((NOTHING, "Dense", name) for name in LAST),
     ("Conv1D", "own layer", "GlobalMaxPooling1D"),
-    ("x[:, 1:]", "MaxPooling1D", "(none)"),
+    ("x[:, 1:]", "MaxPooling1D", NOTHING),
+    ("x * 2", "own layer, supports_masking", NOTHING),
     ("LSTM(return_sequences=True)", "Bidirectional(LSTM)", "x[:, -1]"),
+]
+# What may follow a step that does not tell Keras its output itself, and with every end what Keras
+# once could not follow: it takes the result of `x * 2` for sparse.
+FOLLOWING = [
+    *product(["x * 2", "x[:, 1:]", "own layer", "own layer, supports_masking"], MIDDLE, ["LSTM"]),
+    *product(["x * 2"], ["own layer", "own layer, supports_masking"], LAST),
 ]
 
 
@@ -72,17 +82,16 @@ def sequences():
 
 @pytest.fixture(scope="module")
 def explorer(sequences):
-    return explore_layers(sequences, timesteps=9)
+    return explore_layers(sequences)
 
 
 def pick(explorer, first, second, last, length=6):
-    chosen = {"first": first, "second": second, "last": last, "length": length}
+    """Draw, and return the words; Keras' warnings are said in them, and nowhere else."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        for name, value in chosen.items():
-            explorer.controls[name].value = value
-    assert not said  # it says them in its own words
-    return explorer.words
+        words = explorer.draw(first=first, second=second, last=last, length=length)
+    assert not said
+    return words
 
 
 def ask_keras(sequences, picks, length):
@@ -110,7 +119,7 @@ def test_the_menus_are_those_of_this_test(explorer):
 
 @pytest.mark.parametrize("picks", PICKS, ids=" ".join)
 def test_the_divisor_and_the_warning_are_those_of_keras(explorer, sequences, picks):
-    for length in (6, 9) if picks[1:] == ("(none)", "(none)") else (7,):
+    for length in (6, 9) if picks[1:] == (NOTHING, NOTHING) else (7,):
         divisor, said = ask_keras(sequences, picks, length)
         words = pick(explorer, *picks, length)
         assert f"padded to {length} timesteps" in words
@@ -122,39 +131,52 @@ def test_the_divisor_and_the_warning_are_those_of_keras(explorer, sequences, pic
         assert f"(of type {'Own' if where == 'own' else where})" in said[0]
 
 
-@pytest.mark.parametrize("length", [6, 7, 9])
-def test_the_masks_are_those_of_a_model_padded_to_this_length(explorer, sequences, length):
-    pick(explorer, "Dense", "LSTM(return_sequences=True)", "(none)", length)
-    (ax,) = explorer._canvas.figure.axes
-    real = length_mask(LENGTHS, length)
-    for style, cells in ((plots.REAL, real), (plots.PADDED, ~real)):
-        assert cell_count(ax, style) == 4 * cells.sum()  # Masking, two layers, Dense(1)
-    assert cell_count(ax, UNMASKED) == 0
+def test_no_pick_is_left_without_an_answer(explorer):
+    for picks in FOLLOWING:
+        path = [name for name in ("Masking", *picks, "Dense(1)") if name != NOTHING]
+        assert pick(explorer, *picks).startswith(f"{' → '.join(path)}, padded to 6 timesteps. ")
 
 
-def test_without_a_mask_every_timestep_counts_in_the_picture_too(explorer):
-    pick(explorer, "Dense", "Conv1D", "(none)", 7)
-    (ax,) = explorer._canvas.figure.axes
-    assert cell_count(ax, UNMASKED) == 2 * 3 * 7  # Conv1D and Dense(1)
-    pick(explorer, "Dense", "x[:, 1:]", "GlobalMaxPooling1D", 7)
-    assert cell_count(ax, UNMASKED) == 3 * 6 + 3 + 3
-    pick(explorer, "Dense", "(none)", "LSTM", 7)
-    assert cell_count(ax, UNMASKED) == 0
+def test_no_pick_is_left_without_a_timestep(sequences):
+    explorer = explore_layers([sequences[0]])
+    for first, second in product(("MaxPooling1D", "x[:, 1:]", "Conv1D"), repeat=2):
+        for last in LAST:
+            assert "divided by 0" not in pick(explorer, first, second, last, length=4)
 
 
-def cell_count(ax, style):
+# --- the picture -----------------------------------------------------------------------------
+
+STYLES = (plots.REAL, plots.PADDED, UNMASKED)
+
+
+def cell_count(explorer, style):
     """Timesteps drawn in a style."""
+    (ax,) = explorer.figure.axes
     return round(sum(width for _, _, width, _ in rectangles(ax, style)))
 
 
 def notes(explorer):
-    (ax,) = explorer._canvas.figure.axes
-    texts = [artist.get_text() for artist in plots.drawn_artists(ax.figure) if is_text(artist)]
+    artists = plots.drawn_artists(explorer.figure)
+    texts = [artist.get_text() for artist in artists if isinstance(artist, Text)]
     return dict(zip(texts[::2], texts[1::2], strict=True))
 
 
-def is_text(artist):
-    return isinstance(artist, mpl.text.Text)
+@pytest.mark.parametrize("length", [6, 7, 9])
+def test_the_masks_are_those_of_a_model_padded_to_this_length(explorer, length):
+    pick(explorer, "Dense", "LSTM(return_sequences=True)", NOTHING, length)
+    real = length_mask(LENGTHS, length)
+    for style, cells in ((plots.REAL, real), (plots.PADDED, ~real)):
+        assert cell_count(explorer, style) == 4 * cells.sum()  # Masking, two layers, Dense(1)
+    assert cell_count(explorer, UNMASKED) == 0
+
+
+def test_without_a_mask_every_timestep_counts_in_the_picture_too(explorer):
+    pick(explorer, "Dense", "Conv1D", NOTHING, 7)
+    assert cell_count(explorer, UNMASKED) == 2 * 3 * 7  # Conv1D and Dense(1)
+    pick(explorer, "Dense", "x[:, 1:]", "GlobalMaxPooling1D", 7)
+    assert cell_count(explorer, UNMASKED) == 3 * 6 + 3 + 3
+    pick(explorer, "Dense", NOTHING, "LSTM", 7)
+    assert cell_count(explorer, UNMASKED) == 0
 
 
 def test_each_layer_is_named_with_what_it_does_to_the_mask(explorer):
@@ -166,53 +188,84 @@ def test_each_layer_is_named_with_what_it_does_to_the_mask(explorer):
         "LSTM": "gets no mask",
         "Dense(1)": "gets no mask",
     }
-    pick(explorer, "x * 2", "(none)", "(none)")
+    pick(explorer, "x * 2", NOTHING, NOTHING)
     assert notes(explorer)["x * 2"] == "loses the mask, without a word"
-    pick(explorer, "(none)", "(none)", "GlobalAveragePooling1D")
+    pick(explorer, NOTHING, NOTHING, "GlobalAveragePooling1D")
     assert notes(explorer)["GlobalAveragePooling1D"] == "uses the mask: one output a sequence"
     assert notes(explorer)["Dense(1)"] == ""
 
 
-def test_moving_the_slider_runs_no_model(explorer, monkeypatch):
-    pick(explorer, "Dense", "LSTM(return_sequences=True)", "(none)")
-    before = explorer.words, explorer._png
-    monkeypatch.setattr(helpers.probes, "trace_masks", lambda *_: pytest.fail("ran the model"))
+def test_runs_of_each_kind_stand_in_their_sequence_and_layer(sequences):
+    gap = [sequence.copy() for sequence in sequences]
+    gap[1][2] = 0.0  # real, and swallowed
+    explorer = explore_layers(gap, first="Conv1D")
+    (ax,) = explorer.figure.axes
+    boxes = {
+        kind: sorted((low, left, width) for left, low, width, _ in rectangles(ax, style))
+        for kind, style in zip(("real", "masked", "unmasked"), STYLES, strict=True)
+    }
+    runs = {kind: [box[1:] for box in boxes[kind]] for kind in boxes}
+    assert runs["real"] == [(-0.5, 4), (-0.5, 2), (2.5, 3), (-0.5, 2)]
+    assert runs["masked"] == [(3.5, 2), (1.5, 1), (1.5, 4)]
+    assert runs["unmasked"] == [(-0.5, 6)] * 6
+    lanes = sorted({round(low, 6) for kind in boxes for low, *_ in boxes[kind]})
+    steps = np.diff(lanes).reshape(-1)
+    assert len(lanes) == 9  # three sequences in three layers
+    assert np.allclose(np.delete(steps, [2, 5]), 1)
+    assert np.isclose(steps[2], steps[5])
+    assert steps[2] > 2  # room for the name of a layer
+    assert "divided by 18: all timesteps" in explorer.words
+    assert "divided by 11: the real timesteps of 18" in pick(explorer, *[NOTHING] * 3)
+
+
+def test_the_kinds_differ_in_more_than_colour(explorer):
+    assert len({style.get("hatch") for style in STYLES}) == 3
+    (ax,) = explorer.figure.axes
+    named = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert named == ["real", "masked", "no mask: all count"]
+
+
+def test_room_is_left_for_more_layers_and_timesteps(explorer):
+    (ax,) = explorer.figure.axes
+    limits = set()
+    for picks, length in (([NOTHING] * 3, 6), (("Dense", "Conv1D", "LSTM"), 9)):
+        pick(explorer, *picks, length)
+        limits.add((ax.get_xlim(), ax.get_ylim()))
+        low, high = ax.get_ylim()
+        assert all(high < box[1] < low for style in STYLES for box in rectangles(ax, style))
+    assert [xlim for xlim, _ in limits] == [(-0.5, 8.5)]
+
+
+def test_drawing_again_replaces_the_drawing_before(explorer):
+    pick(explorer, "Dense", "Conv1D", NOTHING)
+    before = len(explorer.figure.findobj())
+    pick(explorer, "Dense", "Conv1D", NOTHING)
+    assert len(explorer.figure.findobj()) == before
+    assert plt.get_fignums() == []
+
+
+# --- the controls ----------------------------------------------------------------------------
+
+
+def test_moving_the_slider_runs_no_model(shown, explorer, monkeypatch):
+    explorer.controls["first"].value = "LSTM(return_sequences=True)"
+    before = shown(explorer)
+    monkeypatch.setattr(lesson, "trace_masks", lambda *_: pytest.fail("ran the model"))
     explorer.controls["length"].value = 8
-    assert explorer.words != before[0]
-    assert explorer._png != before[1]
+    assert all(now != then for now, then in zip(shown(explorer), before, strict=True))
     explorer.controls["length"].value = 6
-    assert (explorer.words, explorer._png) == before
+    assert shown(explorer) == before
 
 
-def test_every_control_has_a_label_and_changes_the_picture(explorer):
-    pick(explorer, "Dense", "(none)", "(none)")
+def test_every_control_has_a_label_and_changes_the_picture(shown, sequences):
+    explorer = explore_layers(sequences)
     there = {"first": "Conv1D", "second": "x * 2", "last": "x[:, -1]", "length": 9}
     for name, value in there.items():
-        before = explorer.words, explorer._png
+        before = shown(explorer)
         explorer.controls[name].value = value
-        assert explorer.words != before[0]
-        assert explorer._png != before[1]
+        assert all(now != then for now, then in zip(shown(explorer), before, strict=True))
     assert all(explorer.controls[name].description for name in ("first", "second", "last"))
     assert explorer.children[3].children[0].description == "timesteps"
-
-
-def test_the_quick_picture_is_that_of_drawing_everything(explorer):
-    pick(explorer, "Conv1D", "MaxPooling1D", "LSTM", 8)
-    quick = np.asarray(Image.open(io.BytesIO(explorer._png)).convert("RGB"), int)
-    canvas = explorer._canvas.figure.canvas
-    canvas.draw()
-    full = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
-    assert (np.abs(quick - full).max(axis=-1) > 30).mean() < 0.005
-
-
-def test_a_real_timestep_of_zeros_is_shown_as_masked(sequences):
-    gap = [sequence.copy() for sequence in sequences]
-    gap[1][2] = 0.0
-    explorer = explore_layers(gap, first="(none)")
-    assert "divided by 11: the real timesteps of 18" in explorer.words
-
-
-# --- errors ----------------------------------------------------------------------------------
 
 
 def test_what_is_no_batch_of_sequences_is_refused(bad_sequences, assert_refused):
@@ -220,101 +273,251 @@ def test_what_is_no_batch_of_sequences_is_refused(bad_sequences, assert_refused)
     assert_refused(lambda: explore_layers(values), error, "`sequences", *words)
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"first": "Flatten"}, "`first` must be one of"),
-        ({"second": "LSTM"}, "`second` must be one of"),
-        ({"last": "Dense"}, "`last` must be one of"),
-        ({"timesteps": 5}, "`timesteps` must be at least 6"),
-    ],
-)
-def test_what_cannot_be_picked_is_refused(options, words, sequences, assert_refused):
+def test_sequences_too_short_to_pool_twice_are_refused(sequences, assert_refused):
+    short = [sequence[:3] for sequence in sequences]
+    words = "`sequences` must hold one of at least 4 timesteps", "at most 3 timesteps"
+    assert_refused(lambda: explore_layers(short), ValueError, *words)
+
+
+@pytest.mark.parametrize("options", [{"first": "Flatten"}, {"second": "LSTM"}])
+def test_what_cannot_be_picked_is_refused(options, sequences, assert_refused):
+    (name,) = options
+    words = f"`{name}` must be one of"
     assert_refused(lambda: explore_layers(sequences, **options), ValueError, words)
 
 
-def test_timesteps_that_are_no_whole_number_are_refused(sequences, assert_refused):
-    call = lambda: explore_layers(sequences, timesteps=9.5)  # noqa: E731
-    assert_refused(call, TypeError, "`timesteps` must be a whole number")
+# --- exercises: a masked mean ----------------------------------------------------------------
 
 
-# --- the picture -----------------------------------------------------------------------------
-
-ROWS = [
-    ("one", "keeps", np.array([[1, 1, 0, 0], [1, 0, 1, 1]])),
-    ("two", "loses", np.array([[2, 2, 2], [2, 2, 2]])),
-    ("three", "", np.array([[1], [2]])),
-]
+def picked(targets, predictions, mask):
+    return np.mean((targets[mask] - predictions[mask]) ** 2)
 
 
-def boxes(ax, style):
-    """Rectangles of a style, as (left, top, width, height), from top to bottom."""
-    return sorted(rectangles(ax, style), key=lambda box: (box[1], box[0]))
+def weighted(targets, predictions, mask):
+    return np.average((targets - predictions) ** 2, weights=mask)
 
 
-def test_runs_of_each_kind_stand_in_their_sequence_and_layer():
-    ax = plot_layers(ROWS)
-    assert [(left, width) for left, _, width, _ in boxes(ax, plots.REAL)] == [
-        (-0.5, 2),  # sequence 0
-        (-0.5, 1),  # sequence 1
-        (1.5, 2),
-        (-0.5, 1),  # of layer "three"
+def with_keras(targets, predictions, mask):
+    loss = keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")
+    return loss(targets[..., None], predictions[..., None], sample_weight=mask.astype("float32"))
+
+
+def over_all(targets, predictions, mask):
+    return np.mean((targets - predictions) ** 2)
+
+
+def divided_by_all(targets, predictions, mask):
+    return np.mean((targets - predictions) ** 2 * mask)
+
+
+def mean_of_means(targets, predictions, mask):
+    return np.mean(
+        [over_all(t[m], p[m], None) for t, p, m in zip(targets, predictions, mask, strict=True)]
+    )
+
+
+def each_timestep(targets, predictions, mask):
+    return (targets - predictions) ** 2 * mask
+
+
+def root(targets, predictions, mask):
+    return np.sqrt(picked(targets, predictions, mask))
+
+
+# --- exercises: a reader ---------------------------------------------------------------------
+
+
+def conv(x):
+    return layers.Conv1D(4, 3, padding="causal")(x)
+
+
+def by_hand():
+    inputs = keras.Input((None, 3))
+    mask = layers.Masking().compute_mask(inputs)
+    return keras.Model(inputs, layers.LSTM(4)(conv(inputs * 2), mask=mask))
+
+
+def through_and_around():
+    inputs = keras.Input((None, 3))
+    x = layers.Masking()(inputs)
+    mask = layers.Masking().compute_mask(x)
+    return keras.Model(inputs, layers.LSTM(4)(conv(layers.Rescaling(2.0)(x)), mask=mask))
+
+
+class KeepsMask(layers.Conv1D):
+    """A causal `Conv1D` that hands the mask on."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.supports_masking = True
+
+
+def through_a_layer_of_its_own():
+    steps = [layers.Masking(), layers.Rescaling(2.0), KeepsMask(4, 3, padding="causal")]
+    return keras.Sequential([keras.Input((None, 3)), *steps, layers.LSTM(4)])
+
+
+def mask_from_ops():
+    inputs = keras.Input((None, 3))
+    mask = ops.any(ops.not_equal(inputs, 0.0), axis=-1)
+    return keras.Model(inputs, layers.LSTM(4)(conv(inputs + inputs), mask=mask))
+
+
+def mask_dies():
+    inputs = keras.Input((None, 3))
+    return keras.Model(inputs, layers.LSTM(4)(conv(layers.Masking()(inputs) * 2)))
+
+
+def not_doubled():
+    inputs = keras.Input((None, 3))
+    mask = layers.Masking().compute_mask(inputs)
+    return keras.Model(inputs, layers.LSTM(4)(conv(inputs), mask=mask))
+
+
+def looks_ahead():
+    inputs = keras.Input((None, 3))
+    mask = layers.Masking().compute_mask(inputs)
+    x = layers.Conv1D(4, 3, padding="same")(inputs * 2)
+    return keras.Model(inputs, layers.LSTM(4)(x, mask=mask))
+
+
+def without_conv():
+    inputs = keras.Input((None, 3))
+    return keras.Model(inputs, layers.LSTM(4)(layers.Masking()(inputs)))
+
+
+def all_timesteps():
+    inputs = keras.Input((None, 3))
+    mask = layers.Masking().compute_mask(inputs)
+    x = layers.LSTM(4, return_sequences=True)(conv(inputs * 2), mask=mask)
+    return keras.Model(inputs, x)
+
+
+# --- exercises: a layer ----------------------------------------------------------------------
+
+
+class Silent(layers.Layer):
+    """What the answers share: a mask ends here, and Keras has nothing to say."""
+
+    def __init__(self):
+        super().__init__()
+        self.supports_masking = True
+
+    def compute_mask(self, x, mask=None):
+        return None
+
+
+class FromTheBack(Silent):
+    def call(self, x, mask=None):
+        back = ops.argmax(ops.flip(ops.cast(mask, "int32"), axis=1), axis=1)
+        last = ops.shape(x)[1] - 1 - back
+        return ops.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
+
+
+class ByPosition(Silent):
+    def call(self, x, mask=None):
+        position = ops.arange(ops.shape(x)[1]) * ops.cast(mask, "int32")
+        chosen = ops.one_hot(ops.argmax(position, axis=1), ops.shape(x)[1])
+        return ops.sum(x * chosen[..., None], axis=1)
+
+
+class LastTimestep(Silent):
+    def call(self, x, mask=None):
+        return x[:, -1]
+
+
+class ByCount(Silent):
+    """Right for 'post' only."""
+
+    def call(self, x, mask=None):
+        last = ops.sum(ops.cast(mask, "int32"), axis=1) - 1
+        return ops.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
+
+
+class LastNonZero(Silent):
+    """Looks for the padding in the numbers, and not in the mask."""
+
+    def call(self, x, mask=None):
+        return FromTheBack().call(x, ops.any(ops.not_equal(x, 0), axis=-1))
+
+
+class WithAnAxisTooMany(Silent):
+    def call(self, x, mask=None):
+        return FromTheBack().call(x, mask)[:, None]
+
+
+class Warns(layers.Layer):
+    def call(self, x, mask=None):
+        return FromTheBack().call(x, mask)
+
+
+class OtherName(Silent):
+    def call(self, x, real=None):
+        return FromTheBack().call(x, real)
+
+
+class LeftBlank(Silent):
+    def call(self, x, mask=None):
+        return ...
+
+
+def fails(*_):
+    raise KeyError("a mistake of mine")
+
+
+class Fails(Silent):
+    call = fails
+
+
+def spoils(targets, predictions, mask):
+    answer = picked(targets, predictions, mask)
+    targets[:], predictions[:], mask[:] = 0, 0, False
+    return answer
+
+
+class TestExercises(ExerciseTests):
+    lesson = lesson
+    RIGHT = {"masked_mse": (picked,), "reader": (by_hand,), "last_real": (FromTheBack,)}
+    WRONG = [
+        ("masked_mse", (over_all,), "the errors in the padding are in your mean"),
+        ("masked_mse", (divided_by_all,), "You divided it by all timesteps"),
+        ("masked_mse", (mean_of_means,), "you averaged each sequence first"),
+        ("masked_mse", (each_timestep,), "one number is wanted, your shape is (3, 13)"),
+        ("masked_mse", (root,), "for lengths of [7, 12, 4] padded to 13 yours gives"),
+        ("reader", (mask_dies,), "another answer than it gets alone"),
+        ("reader", (not_doubled,), "the model computes something else"),
+        ("reader", (looks_ahead,), "the model computes something else"),
+        ("reader", (without_conv,), "one Conv1D is wanted. Yours has 0"),
+        ("reader", (all_timesteps,), "one output of the LSTM for each sequence"),
+        ("reader", (lambda: 3,), "a model is wanted, yours is a int"),
+        ("last_real", (LastTimestep,), "you took the last timestep"),
+        ("last_real", (ByCount,), "with padding 'pre' the numbers differ"),
+        ("last_real", (LastNonZero,), "you took the last timestep"),
+        ("last_real", (WithAnAxisTooMany,), "your shape is (4, 1, 2)"),
+        ("last_real", (Warns,), "Keras warns that the mask is lost"),
+        ("last_real", (OtherName,), "in a model it raised"),
+        ("last_real", (lambda: 3,), "a layer is wanted, yours makes a int"),
     ]
-    assert [(left, width) for left, _, width, _ in boxes(ax, plots.PADDED)] == [(1.5, 2), (0.5, 1)]
-    assert [box[2] for box in boxes(ax, UNMASKED)] == [3, 3, 1]
-    tops = sorted({round(box[1], 6) for style in STYLES for box in boxes(ax, style)})
-    assert len(tops) == 6  # two sequences in three layers
-    assert np.allclose(np.diff(tops)[::2], 1)
-    assert len(set(np.round(np.diff(tops)[1::2], 6))) == 1
-    assert np.diff(tops)[1] > 2  # room for the name of a layer
 
+    # The arrays of a check stay as they are, whatever an answer does to its own.
+    @pytest.mark.parametrize("way", [weighted, with_keras, spoils])
+    def test_a_masked_mean_may_be_found_in_other_ways(self, answered, way):
+        assert answered(lesson.check_masked_mse, way) == (True, "Right.")
 
-STYLES = (plots.REAL, plots.PADDED, UNMASKED)
+    @pytest.mark.parametrize("way", [through_and_around, through_a_layer_of_its_own, mask_from_ops])
+    def test_the_mask_may_reach_the_lstm_in_other_ways(self, answered, way):
+        assert answered(lesson.check_reader, way) == (True, "Right.")
 
+    def test_a_row_s_last_real_timestep_may_be_found_in_other_ways(self, answered):
+        assert answered(lesson.check_last_real, ByPosition) == (True, "Right.")
 
-def test_the_kinds_differ_in_more_than_colour():
-    assert len({style.get("hatch") for style in STYLES}) == 3
-    legend = plot_layers(ROWS).get_legend()
-    assert [text.get_text() for text in legend.get_texts()] == [
-        "real",
-        "masked",
-        "no mask: all count",
-    ]
+    @pytest.mark.parametrize("blank", [None, ..., LeftBlank])
+    def test_a_layer_left_as_it_is_is_not_answered_yet(self, answered, blank):
+        assert answered(lesson.check_last_real, blank) == (False, "Not answered yet.")
 
-
-def test_room_is_left_for_more_layers_and_timesteps():
-    small, large = plot_layers(ROWS), plot_layers(ROWS, timesteps=9, n_rows=5)
-    assert small.get_xlim() == (-0.5, 3.5)
-    assert large.get_xlim() == (-0.5, 8.5)
-    assert large.get_ylim()[0] > small.get_ylim()[0]
-
-
-def test_it_comes_on_the_axes_it_is_given_and_replaces_what_it_drew():
-    (ax,) = plots.new_axes()
-    assert plot_layers(ROWS, ax=ax) is ax
-    before = len(ax.figure.findobj())
-    for _ in range(3):
-        plot_layers(ROWS, ax=ax)
-    assert len(ax.figure.findobj()) == before
-    assert plt.get_fignums() == []
-
-
-@pytest.mark.parametrize(
-    ("rows", "error", "words"),
-    [
-        ([], ValueError, "`rows` must hold at least one of"),
-        ("rows", TypeError, "`rows` must be a list of"),
-        ([("one", ROWS[0][2])], TypeError, "`rows[0]` must be a tuple (name, note, cells)"),
-        ([("one", "", np.ones(3))], ValueError, "must have 2 axes: (batch, timesteps)"),
-        ([("one", "", np.full((2, 2), 3))], ValueError, "must hold 0 (masked), 1 (real) and 2"),
-        ([("one", "", np.full((2, 2), "a"))], TypeError, "must hold real numbers"),
-    ],
-)
-def test_what_is_no_row_is_refused(rows, error, words, assert_refused):
-    assert_refused(lambda: plot_layers(rows), error, words)
-
-
-@pytest.mark.parametrize("options", [{"timesteps": 3}, {"n_rows": 2}, {"timesteps": 0}])
-def test_too_little_room_is_refused(options, assert_refused):
-    (name,) = options
-    assert_refused(lambda: plot_layers(ROWS, **options), ValueError, f"`{name}` must be at least")
+    @pytest.mark.parametrize("odd", [Fails, keras.Sequential, layers.Layer])
+    def test_no_class_makes_a_check_raise(self, answered, name, odd):
+        for answer in (odd, lambda *_: odd):
+            right, words = answered(self.check(name), answer)
+            assert not right
+            assert words.startswith("Not")

@@ -30,109 +30,84 @@ class Question(NamedTuple):
 def ask(name):
     """Ask a question, and answer each choice at once.
 
-    Parameters
-    ----------
-    name : str
-        The question's name in the lesson's file.
-
-    Returns
-    -------
-    ipywidgets.VBox
-        Its `question` is the `Question`.
-
-    Raises
-    ------
-    ValueError
-        If there is none of this name.
+    `name` is the question's in the lesson's file. The result is an `ipywidgets.VBox` whose
+    `question` is the `Question`.
     """
-    entries = _questions()
-    if not isinstance(name, str) or name not in entries:
-        listed = ", ".join(sorted(entries))
-        raise ValueError(f"`name` must be one of: {listed}. Received: name={name!r}.")
-    entry = entries[name]
+    entry = _entry(name, "choices")
     choices, answers = zip(*entry["choices"], strict=True)
     return _Asked(Question(entry["text"], list(choices), list(answers), entry["right"]))
 
 
+def judge(name):
+    """Show sentences to mark true or false, and answer each at once; return an `ipywidgets.VBox`.
+
+    `name` is that of the sentences in the lesson's file; `questions` hold a `Question` for each.
+    """
+    entry = _entry(name, "sentences")
+    questions = [
+        Question(f"{n}. {sentence}", ["true", "false"], [reply, reply], 0 if is_true else 1)
+        for n, (sentence, is_true, reply) in enumerate(entry["sentences"], 1)
+    ]
+    return _Judged(entry["text"], questions)
+
+
+def _entry(name, kind):
+    entries = {entry: found for entry, found in _questions().items() if kind in found}
+    if not isinstance(name, str) or name not in entries:
+        listed = ", ".join(sorted(entries))
+        raise ValueError(f"`name` must be one of: {listed}. Received: name={name!r}.")
+    return entries[name]
+
+
 @cache
 def _questions():
-    lessons = files("helpers") / "lessons"
-    texts = [
-        file.read_text(encoding="utf-8")
-        for file in lessons.iterdir()
-        if file.name.endswith(".toml")
-    ]
+    lessons = (files("helpers") / "lessons").iterdir()
+    texts = [file.read_text(encoding="utf-8") for file in lessons if file.name.endswith(".toml")]
     return {name: question for text in texts for name, question in tomllib.loads(text).items()}
-
-
-def judge(name):
-    """Show sentences to mark true or false, each answered at once; return an `ipywidgets.VBox`."""
-    entries = _questions()
-    sentences = entries.get(name, {}).get("sentences") if isinstance(name, str) else None
-    if sentences is None:
-        listed = ", ".join(sorted(entry for entry in entries if "sentences" in entries[entry]))
-        raise ValueError(f"`name` must be one of: {listed}. Received: name={name!r}.")
-    return _Judged(entries[name]["text"], sentences)
 
 
 class _Asked(widgets.VBox):
     def __init__(self, question):
         self.question, self._verdict = question, widgets.HTML()
         self._choices = widgets.RadioButtons(
-            options=question.choices,
+            options=[choice.replace("`", "") for choice in question.choices],
             value=None,
+            description="Your answer:",  # the name of the group for a screen reader
             layout={"width": "max-content", "max_width": "100%"},
         )
-        self._choices.observe(self._answer, "value")
+        self._choices.observe(self._answer, "index")
         text = widgets.HTML(f"<b>{_with_code(question.text)}</b>")
         super().__init__([text, self._choices, self._verdict])
 
     def _answer(self, change):
-        at = self.question.choices.index(change["new"])
+        at = change["new"]
         mark = "✔" if at == self.question.right else "✘"
-        words = _with_code(self.question.answers[at])
-        self._verdict.value = f'<p role="status">{mark} {words}</p>'
+        # It names the choice: after a restart of the kernel, it stays, whatever is chosen.
+        words = f"“{self.question.choices[at]}” {self.question.answers[at]}"
+        self._verdict.value = f'<p role="status">{mark} {_with_code(words)}</p>'
 
-    def _repr_mimebundle_(self, **kwargs):
+    def words(self):
+        """Return the question and its choices as plain text."""
         choices = [
             textwrap.fill(choice, _WIDTH, initial_indent="  ○ ", subsequent_indent="    ")
             for choice in self.question.choices
         ]
-        text = textwrap.fill(self.question.text, _WIDTH)
+        return "\n".join([textwrap.fill(self.question.text, _WIDTH), *choices])
+
+    def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
-        return bundle | {"text/plain": "\n".join([text, *choices])}
+        return bundle | {"text/plain": self.words()}
 
 
 class _Judged(widgets.VBox):
-    def __init__(self, text, sentences):
-        self._text, self._sentences = text, sentences
-        rows = [self._row(n, *entry) for n, entry in enumerate(sentences, 1)]
+    def __init__(self, text, questions):
+        self.questions, rows = questions, [_Asked(question) for question in questions]
+        self._words = "\n".join([textwrap.fill(text, _WIDTH), *(row.words() for row in rows)])
         super().__init__([widgets.HTML(f"<b>{_with_code(text)}</b>"), *rows])
 
-    def _row(self, n, sentence, is_true, reply):
-        choice = widgets.RadioButtons(
-            options=["true", "false"],
-            value=None,
-            description=f"sentence {n}",
-            orientation="horizontal",
-        )
-        verdict = widgets.HTML()
-
-        def answer(change):
-            mark = "✔" if (change["new"] == "true") == is_true else "✘"
-            verdict.value = f'<p role="status">{mark} {_with_code(reply)}</p>'
-
-        choice.observe(answer, "value")
-        return widgets.VBox([widgets.HTML(f"{n}. {_with_code(sentence)}"), choice, verdict])
-
     def _repr_mimebundle_(self, **kwargs):
-        lines = [
-            textwrap.fill(f"{n}. {sentence}", _WIDTH, subsequent_indent="   ")
-            + "\n   ○ true  ○ false"
-            for n, (sentence, _, _) in enumerate(self._sentences, 1)
-        ]
         bundle = super()._repr_mimebundle_(**kwargs) or {}
-        return bundle | {"text/plain": "\n".join([textwrap.fill(self._text, _WIDTH), *lines])}
+        return bundle | {"text/plain": self._words}
 
 
 def _with_code(text):

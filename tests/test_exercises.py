@@ -1,19 +1,22 @@
 """Questions are asked and answered at once; a check's verdict is a bool that shows nothing."""
 
 import re
+import tomllib
 from html import unescape
 from importlib.resources import files
 
 import pytest
 
-from helpers.exercises import AnswerError, ask, feedback
+from helpers.exercises import AnswerError, ask, feedback, judge
 
 LESSONS = files("helpers") / "lessons"
-NAMES = [
-    name
+ENTRIES = [
+    (name, entry)
     for path in LESSONS.glob("*.toml")
-    for name in re.findall(r"^\[(.+)\]$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    for name, entry in tomllib.loads(path.read_text(encoding="utf-8")).items()
 ]
+ASKED = [name for name, entry in ENTRIES if "choices" in entry]
+JUDGED = [name for name, entry in ENTRIES if "sentences" in entry]
 
 
 def as_read(html):
@@ -21,10 +24,11 @@ def as_read(html):
 
 
 def test_no_name_is_given_to_two_questions():
-    assert len(NAMES) == len(set(NAMES)) > 50
+    names = [name for name, _ in ENTRIES]
+    assert len(names) == len(set(names)) == len(ASKED) + len(JUDGED) > 50
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ASKED)
 def test_every_question_has_one_right_choice_and_an_answer_to_each(name):
     question = ask(name).question
     assert question.text.endswith("?")
@@ -46,10 +50,10 @@ def test_a_question_answers_each_choice_at_once():
     assert choices.value is None
     assert verdict.value == ""
     for i, (choice, answer) in enumerate(zip(question.choices, question.answers, strict=True)):
-        choices.value = choice
+        choices.index = i
         mark = "✔" if i == question.right else "✘"
         assert verdict.value.startswith('<p role="status">')
-        assert as_read(verdict.value) == f"{mark} {answer}".replace("`", "")
+        assert as_read(verdict.value) == f"{mark} “{choice}” {answer}".replace("`", "")
 
 
 def test_a_stored_question_shows_its_choices_and_no_answer():
@@ -59,6 +63,22 @@ def test_a_stored_question_shows_its_choices_and_no_answer():
     read = " ".join(stored.split())
     assert all(choice in read for choice in [question.text, *question.choices])
     assert not any(answer in read for answer in question.answers)
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_sentences_are_judged_one_by_one(name):
+    judged = judge(name)
+    assert len(judged.questions) == 6
+    rights = {question.right for question in judged.questions}
+    assert rights == {0, 1}  # some are true, some are false
+    for question, row in zip(judged.questions, judged.children[1:], strict=True):
+        _, choices, verdict = row.children
+        choices.value = ("true", "false")[question.right]
+        assert verdict.value.startswith('<p role="status">✔')
+        choices.value = ("false", "true")[question.right]
+        assert verdict.value.startswith('<p role="status">✘')
+    stored = judged._repr_mimebundle_()["text/plain"]
+    assert not any(question.answers[0] in " ".join(stored.split()) for question in judged.questions)
 
 
 @feedback

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from helpers.models import described
 from helpers.quiet import keras, tf
 from helpers.recurrence import recurrent_step
 from helpers.validation import all_finite, check_fits, check_mask
@@ -47,21 +46,22 @@ def check_windowed(model):
 
 
 def _check_layer(layer, place):
+    named = f"the {type(layer).__name__} layer {layer.name!r}"
     if isinstance(layer, keras.layers.Bidirectional) or getattr(layer, "go_backwards", False):
         raise ValueError(
-            f"`model` must read forwards. Received: {described(layer)}, which reads backwards and "
+            f"`model` must read forwards. Received: {named}, which reads backwards and "
             "would need the windows that are still to come. Pass it whole sequences: "
             "`model.predict` with a mask."
         )
     if isinstance(layer, keras.layers.Masking) and place > 0:
         raise ValueError(
             "`model` must start with its Masking layer, which looks at the inputs. "
-            f"Received: {described(layer)} in place {place}."
+            f"Received: {named} in place {place}."
         )
     if not _is_recurrent(layer) and not _treats_each_timestep(layer):
         raise ValueError(
             "`model` must consist of SimpleRNN, GRU and LSTM layers and layers that treat each "
-            f"timestep for itself. Received: {described(layer)}, which a window's border may cut."
+            f"timestep for itself. Received: {named}, which a window's border may cut."
         )
 
 

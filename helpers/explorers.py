@@ -45,23 +45,15 @@ class Explorer(widgets.VBox):
     figure : matplotlib.figure.Figure
         Drawn on again and again.
     controls : dict
-        Name to a widget with a `value`, or to what `labelled_slider` and its like return.
+        Name to a widget with a `value`, or to what `labelled_slider` and its like return; the
+        attribute `controls` holds the widgets with the values.
     draw : callable
         Takes the controls' values by name, draws on the figure, returns what it shows as a
-        sentence or two.
+        sentence or two: the attribute `words`, and the alt text of `picture`.
     extra : sequence of widgets
         Shown between the controls and the picture.
     positions : sequence of Position
         A button each: "Look at this".
-
-    Attributes
-    ----------
-    controls : dict
-        Name to the widget that holds the value.
-    picture : ipywidgets.HTML
-        The figure as an `<img>`, with the words as its alt text.
-    words : str
-        What the picture shows now.
     """
 
     def __init__(self, figure, controls, draw, *, extra=(), positions=()):
@@ -126,15 +118,8 @@ class _Labelled(widgets.HBox):
 class Trainer(widgets.HBox):
     """A button that trains in the background and then stops it, a progress bar, and words.
 
-    The kernel keeps answering sliders and the button meanwhile.
-
-    Parameters
-    ----------
-    work : callable
-        Trains. It calls `report` after each epoch and ends where that returns True. An error
-        is shown in its words.
-    arguments : callable
-        Returns what the button calls `work` with.
+    The kernel keeps answering sliders and the button meanwhile. The button calls
+    `work(*arguments())`, which calls `report` after each epoch and ends where that returns True.
     """
 
     def __init__(self, work, arguments):

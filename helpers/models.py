@@ -31,10 +31,10 @@ def build_rnn(
     Parameters
     ----------
     units : int or sequence of int
-        Units of the recurrent layer; several stack as many layers.
+        Units of the recurrent layer; several stack as many layers of `cell`: "lstm", "gru" or
+        "simple_rnn".
     features, outputs : int
         Features of an input timestep, and of an output.
-    cell : "lstm", "gru" or "simple_rnn"
     steps, batch_size : int, optional
         What `Input` declares; None leaves the axis open.
     stateful : bool
@@ -141,18 +141,13 @@ def reset_states(model, rows=None):
         variable.assign(state)
 
 
-def described(layer):
-    """Return a layer's class and name, for a message."""
-    return f"the {type(layer).__name__} layer {layer.name!r}"
-
-
 def _state_variables(model):
     recurrent = [layer for layer in getattr(model, "layers", ()) if hasattr(layer, "stateful")]
     for layer in recurrent:
         if isinstance(layer, keras.layers.Bidirectional):
             raise ValueError(
-                f"`model` must read forwards. Received: {described(layer)}: the backward half of a "
-                "window would need the state of the window that is still to come."
+                f"`model` must read forwards. Received: the Bidirectional layer {layer.name!r}: "
+                "the backward half needs the state of the window that is still to come."
             )
     if not recurrent or not all(layer.stateful and layer.states for layer in recurrent):
         raise ValueError(

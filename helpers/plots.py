@@ -58,7 +58,7 @@ def new_axes(rows=1, *, height=3.2, ratios=None):
 
 
 def drawn_artists(figure):
-    """Return what the plots of this module drew in the figure, without axes and legends."""
+    """Return what was drawn in the figure with this kit, without axes and legends."""
     return [artist for ax in figure.axes for artist in ax.get_children() if _is_drawn(artist)]
 
 

@@ -11,22 +11,13 @@ from typing import Any, NamedTuple
 from helpers.quiet import keras, tf
 
 
-class Hidden(NamedTuple):
-    """`hidden` after each timestep, (batch, steps, units), and the `states` after the last.
-
-    At masked timesteps, `hidden` may be 0 or stand still.
-    """
-
-    hidden: Any
-    states: list
-
-
 def recurrent_step(layer):
     """Return a SimpleRNN, GRU or LSTM layer as a function of a window, a mask and a state.
 
-    It is `step(inputs, mask, states, training) -> Hidden`, with `inputs` (batch, steps, features),
-    `mask` (batch, steps) and `states` a list of (batch, units) tensors. It shares the layer's
-    weights; what the layer itself keeps is not touched.
+    It is `step(inputs, mask, states, training) -> hidden, states`, with `inputs`
+    (batch, steps, features), `mask` (batch, steps) and `states` a list of (batch, units) tensors;
+    `hidden` is h after each timestep, (batch, steps, units), and may be 0 or stand still where
+    masked. It shares the layer's weights; what the layer itself keeps is not touched.
     """
     if not _has_formulas(layer):
         return _keras_step(layer)
@@ -36,7 +27,7 @@ def recurrent_step(layer):
         loop = _Loop(_FORMULAS[type(layer)], mask, _last_real(mask))
         inputs = tf.transpose(inputs, (1, 0, 2))  # (steps, batch, features)
         hidden, *after = loop.run(inputs, _weights(layer.cell, inputs.dtype), states)
-        return Hidden(tf.transpose(hidden, (1, 0, 2)), after)
+        return tf.transpose(hidden, (1, 0, 2)), after
 
     return step
 
@@ -78,13 +69,11 @@ def _weights(cell, dtype):
 
 
 class _Formulas(NamedTuple):
-    """A cell's arithmetic.
+    """A cell's arithmetic: `forwards(total, states) -> states, kept` and its gradient.
 
-    `forwards(total, states) -> states, kept` takes what the weights add up, in the columns of
-    a sigmoid only half of it: sigmoid(x) = (1 + tanh(x / 2)) / 2, so that gates share a kernel.
-    That is as precise as the numbers around 1 are: to 6e-8 in float32.
-    `backwards(kept, before, d_after) -> d_total, d_before` is the gradient, of the whole total.
-    `factors` are those halves, one for each block of columns.
+    The total is what the weights add up, in the columns of a sigmoid only half of it, by `factors`:
+    sigmoid(x) = (1 + tanh(x / 2)) / 2, so that gates share a kernel, precise to 6e-8 in float32.
+    `backwards(kept, before, d_after) -> d_total, d_before` is the gradient of the whole total.
     """
 
     forwards: Any
@@ -271,6 +260,6 @@ def _keras_step(layer):
     def step(inputs, mask, states, training):
         # With `initial_state`, Keras 3.15 takes no mask from its input: pass it.
         hidden, *after = twin(inputs, initial_state=states, mask=mask, training=training)
-        return Hidden(hidden, after)
+        return hidden, after
 
     return step

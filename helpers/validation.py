@@ -1,8 +1,7 @@
-"""What every public function checks before it computes.
+"""What a public function checks before it computes.
 
-Each check returns its argument in the form the caller works with, or raises a
-`ValueError` or `TypeError` that names the parameter, the rule, what was received, and
-the way out.
+Each check returns its argument in the form the caller works with, or raises a `ValueError` or
+`TypeError` that names the parameter, the rule, what was received, and the way out.
 """
 
 import operator

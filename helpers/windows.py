@@ -46,15 +46,8 @@ class SlidingWindows(NamedTuple):
 def pad_batch(sequences, *, timesteps=None, padding="post", value=0.0):
     """Pad sequences to one length and say which timesteps are real: `Padded`.
 
-    Parameters
-    ----------
-    sequences : list or array
-    timesteps : int, optional
-        Length to pad to; the longest sequence if None. Nothing is ever cut off.
-    padding : "post" or "pre"
-        Pad after the last timestep or before the first.
-    value : float
-        What the padding holds.
+    They are padded to `timesteps`, to the longest sequence if that is None, and never cut: after
+    the last timestep ('post') or before the first ('pre'), with `value`.
 
     Examples
     --------
@@ -106,14 +99,6 @@ def split_windows(sequences, steps, *, value=0.0):
     Row b of window k continues row b of window k-1, the layout that stateful Keras wants.
     The last of the `Windows` is padded with `value` and masked. Where one array divides evenly,
     they are a view of it.
-
-    Parameters
-    ----------
-    sequences : list or array
-    steps : int
-        Timesteps in a window, 1 to the longest sequence.
-    value : float
-        What the padding holds.
 
     Examples
     --------
@@ -184,15 +169,8 @@ def sliding_windows(series, steps, *, stride=1, horizon=1):
     Window i starts at `i * stride`; its target is `series[i * stride + steps + horizon - 1]`.
     Both are read-only views: nothing is copied, and the values are not looked at.
 
-    Parameters
-    ----------
-    series : (timesteps, features) array
-    steps : int
-        Timesteps in a window.
-    stride : int
-        Timesteps from the start of one window to the start of the next.
-    horizon : int
-        Timesteps from the last one of a window to its target.
+    `series` is (timesteps, features); from the start of one window to the next are `stride`
+    timesteps, from the last one of a window to its target `horizon`.
 
     Examples
     --------

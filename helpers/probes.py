@@ -56,8 +56,8 @@ def state_reach(model, sequences, *, steps=None, carry=True, at=None):
         over the sequences that have a timestep `at`, and t.
     """
     # Carried, windows give what one long pass does: it is measured in one.
-    carry = check_flag("carry", carry)
-    return _reach(model, sequences, None if carry else steps, at, carry=False)
+    one = check_flag("carry", carry)
+    return _reach(model, _windowed(model, sequences, steps, at=at, one=one), sequences)
 
 
 def gradient_reach(model, sequences, *, steps=None, at=None):
@@ -66,11 +66,12 @@ def gradient_reach(model, sequences, *, steps=None, at=None):
     As `state_reach`, with the state carried, but with the gradient stopped where a window begins:
     inputs of earlier windows have an effect and get no gradient.
     """
-    return _reach(model, sequences, steps, at, carry=True)
+    windows = _windowed(model, sequences, steps, at=at)
+    return _reach(model, windows, sequences, carry=True)
 
 
-def _reach(model, sequences, steps, at, *, carry):
-    lengths, inputs, mask = _windowed(model, sequences, steps, at=at)
+def _reach(model, windows, sequences, *, carry=False):
+    lengths, inputs, mask = windows
     # Nothing crosses a border now: each row's last window and the state it starts from suffice.
     states = engine.run_windows(model, "states", inputs, mask, carry=carry)
     before = np.concatenate([np.zeros_like(states[:1]), states[:-1] if carry else 0 * states[:-1]])
@@ -203,15 +204,17 @@ def _layer_mask(layer, output):
     return LayerMask(layer.name, type(layer).__name__, tuple(output.shape), mask)
 
 
-def _windowed(model, sequences, steps, *, mask=None, at=None):
+def _windowed(model, sequences, steps, *, mask=None, at=None, one=False):
     """Return the sequences' lengths, their windows, and the mask that the model will see.
 
-    With `at`, sequences end there, and those that end before are left out.
+    With `at`, sequences end there, and those that end before are left out; with `one`, there is
+    one window for all.
     """
     engine.check_windowed(model)
     sequences = check_sequences(sequences)
     longest = max(map(len, sequences))
     steps = check_steps(longest if steps is None else steps, longest)
+    steps = longest if one else steps
     if at is not None:
         last = f"the last timestep ({longest - 1})"
         at = check_whole_number("at", at, minimum=0, maximum=longest - 1, maximum_is=last)

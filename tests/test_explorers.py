@@ -15,6 +15,7 @@ from PIL import Image
 from helpers import plots
 from helpers.explorers import (
     Explorer,
+    Position,
     Trainer,
     explore_reach,
     explore_state,
@@ -170,11 +171,31 @@ def test_carrying_makes_no_difference_and_resetting_does(model, ragged):
     assert float(re.findall(r"at most ([\d.]+\d)", explorer.words)[0]) > 0.001
 
 
-def test_gradient_stops_where_the_last_window_begins(model, ragged):
-    words = explore_reach(model, ragged[1:2], steps=5).words
-    (gradient,) = re.findall(r"gradient stops after (\d+)", words)
-    (state,) = re.findall(r"up to (\d+) timesteps back", words)
-    assert int(gradient) == 2 < int(state)
+def test_gradient_stops_where_the_window_of_the_output_begins(model, ragged):
+    explorer = explore_reach(model, ragged[1:2], steps=5)
+    for at, learned in ((11, 2), (9, 5), (5, 1)):
+        explorer.controls["at"].value = at
+        (state,) = re.findall(r"depends on the last (\d+) timestep", explorer.words)
+        (gradient,) = re.findall(r"gradient reaches (\d+) of them", explorer.words)
+        assert int(gradient) == learned < int(state) <= at + 1
+
+
+def test_a_position_sets_the_controls_and_says_what_to_see(model, ragged, shown):
+    says = "Nothing is carried: look <left>."
+    places = [
+        Position("Reset", says, {"steps": 4, "carry": False}),
+        Position("5", "", {"steps": 5}),
+    ]
+    explorer = explore_reach(model, ragged[1:2], steps=5, positions=places)
+    drawn = []
+    draw, explorer.draw = explorer.draw, lambda **values: drawn.append(values) or draw(**values)
+    buttons, said = explorer.children[0].children
+    label, reset, _ = buttons.children
+    assert (label.value, reset.description) == ("Look at this:", "Reset")
+    reset.click()
+    assert drawn == [{"steps": 4, "carry": False, "at": 11}]  # once, not once a control
+    assert "steps = 4, state reset" in shown(explorer)[1]
+    assert said.value == f'<p role="status">{escape(says)}</p>'
 
 
 # --- training --------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ DRAW = {
     "states": lambda **options: plots.plot_states(
         STATES, steps=5, mask=np.arange(12) < 7, **options
     ),
-    "reach": lambda **options: plots.plot_reach(SHARES, SHARES, steps=5, **options),
+    "reach": lambda **options: plots.plot_reach(SHARES, SHARES, steps=5, at=11, **options),
     "lines": lambda **options: plots.plot_lines(
         {"carried": (np.arange(3), np.ones(3), plots.CARRIED)},
         xlabel="year",
@@ -118,7 +118,11 @@ def test_windows_show_each_timestep_as_real_or_padded_and_every_border():
         assert centres == {(t, row) for row, t in np.argwhere(where)}
     assert borders(ax) == [-0.5, 4.5, 9.5, 14.5]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("timestep", "sequence")
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["real", "padded", "window"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "real",
+        "padded",
+        "window border",
+    ]
 
 
 def test_the_first_sequence_stands_on_top():

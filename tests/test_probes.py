@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from helpers import probes
 from helpers.probes import gradient_reach, state_reach, trace_masks, trace_states
 from helpers.windows import pad_batch
 
@@ -96,60 +95,7 @@ def test_a_last_step_model_has_the_same_states(make_rnn, ragged):
     )
 
 
-# --- how far state reaches -------------------------------------------------------------------
-
-
-def state_change(states_alone, model, sequence):
-    """For each timestep, how much the last state changes when that input becomes zeros."""
-    true, change = states_alone(model, sequence)[-1], []
-    for t in range(len(sequence)):
-        without = sequence.copy()
-        without[t] = 0
-        change.append(np.linalg.norm(states_alone(model, without)[-1] - true))
-    return np.array(change)
-
-
-@pytest.fixture(scope="module")
-def whole_reach(rnn, ragged, states_alone):
-    return mean_over_rows([state_change(states_alone, rnn, sequence) for sequence in ragged])
-
-
-@pytest.mark.parametrize("steps", [None, *EVERY_STEPS])
-def test_carried_state_reaches_as_far_as_in_one_long_pass(rnn, ragged, whole_reach, steps):
-    got = state_reach(rnn, ragged, steps=steps)
-    np.testing.assert_allclose(got, whole_reach, rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("steps", EVERY_STEPS)
-def test_reset_state_reaches_back_to_the_last_border_only(rnn, ragged, states_alone, steps):
-    rows = []
-    for sequence in ragged:
-        start = border(len(sequence), steps)
-        change = state_change(states_alone, rnn, sequence[start:])
-        rows.append(np.concatenate([np.zeros(start), change]))
-    got = state_reach(rnn, ragged, steps=steps, carry=False)
-    np.testing.assert_allclose(got, mean_over_rows(rows), rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("steps", EVERY_STEPS)
-def test_state_crosses_borders_when_carried_and_never_when_reset(rnn, ragged, steps):
-    sequence = ragged[1]
-    start = border(len(sequence), steps)
-    carried = state_reach(rnn, [sequence], steps=steps)
-    reset = state_reach(rnn, [sequence], steps=steps, carry=False)
-    assert (carried[max(0, start - 3) :] > 0).all()
-    assert (reset[:start] == 0).all()
-    assert (reset[start:] > 0).all()
-
-
-def test_reach_does_not_depend_on_how_many_copies_run_at_once(make_rnn, ragged, monkeypatch):
-    model = make_rnn(5)
-    at_once = state_reach(model, ragged, steps=5)
-    monkeypatch.setattr(probes, "_CHUNK_VALUES", 1)
-    np.testing.assert_allclose(state_reach(model, ragged, steps=5), at_once, rtol=0, atol=1e-6)
-
-
-# --- how far gradient reaches ----------------------------------------------------------------
+# --- how far state and gradient reach --------------------------------------------------------
 
 
 @pytest.fixture(
@@ -189,15 +135,39 @@ def jacobian_norms(probed, stateful_twin):
     return norms
 
 
+def windows_of(sequence, steps):
+    return [sequence[start : start + steps] for start in range(0, len(sequence), steps)]
+
+
+def with_zeros_before(norms, timesteps):
+    return np.concatenate([np.zeros(timesteps - len(norms)), norms])
+
+
+@pytest.mark.parametrize("steps", [None, *EVERY_STEPS])
+def test_carried_state_reaches_as_far_as_in_one_long_pass(probed, jacobian_norms, ragged, steps):
+    rows = [jacobian_norms([sequence]) for sequence in ragged]
+    got = state_reach(probed, ragged, steps=steps)
+    np.testing.assert_allclose(got, mean_over_rows(rows), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", EVERY_STEPS)
+def test_reset_state_reaches_back_to_the_last_border_only(probed, jacobian_norms, ragged, steps):
+    rows = [
+        with_zeros_before(jacobian_norms(windows_of(sequence, steps)[-1:]), len(sequence))
+        for sequence in ragged
+    ]
+    got = state_reach(probed, ragged, steps=steps, carry=False)
+    np.testing.assert_allclose(got, mean_over_rows(rows), rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("steps", [None, *EVERY_STEPS])
 def test_gradient_reaches_as_far_as_keras_own_within_the_last_window(
     probed, jacobian_norms, ragged, steps
 ):
-    rows = []
-    for sequence in ragged:
-        starts = range(0, len(sequence), steps or len(sequence))
-        windows = [sequence[start : start + (steps or len(sequence))] for start in starts]
-        rows.append(np.concatenate([np.zeros(starts[-1]), jacobian_norms(windows)]))
+    rows = [
+        with_zeros_before(jacobian_norms(windows_of(sequence, steps or 12)), len(sequence))
+        for sequence in ragged
+    ]
     got = gradient_reach(probed, ragged, steps=steps)
     np.testing.assert_allclose(got, mean_over_rows(rows), rtol=0, atol=1e-6)
 
@@ -206,9 +176,37 @@ def test_gradient_reaches_as_far_as_keras_own_within_the_last_window(
 def test_gradient_stops_exactly_where_the_last_window_begins(probed, ragged, steps):
     sequence = ragged[1]
     start = border(len(sequence), steps)
-    reach = gradient_reach(probed, [sequence], steps=steps)
-    assert (reach[:start] == 0).all()
-    assert (reach[start:] > 0).all()
+    gradient = gradient_reach(probed, [sequence], steps=steps)
+    carried = state_reach(probed, [sequence], steps=steps)
+    reset = state_reach(probed, [sequence], steps=steps, carry=False)
+    for values in (gradient, reset):
+        assert (values[:start] == 0).all()
+        assert (values[start:] > 0).all()
+    assert (carried[max(0, start - 3) :] > 0).all()
+    # Within its window, an output depends on its inputs as much as it learns from them.
+    np.testing.assert_allclose(gradient[start:], carried[start:], rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("at", [0, 3, 6, 11])
+def test_any_output_reaches_back_as_it_would_at_the_end_of_a_sequence(probed, ragged, at):
+    ends = [sequence[: at + 1] for sequence in ragged if len(sequence) > at]
+    for probe, options in (
+        (state_reach, {"carry": True}),
+        (state_reach, {"carry": False}),
+        (gradient_reach, {}),
+    ):
+        got = probe(probed, ragged, steps=5, at=at, **options)
+        assert got.shape == (12,)
+        assert (got[at + 1 :] == 0).all()
+        expected = probe(probed, ends, steps=min(5, at + 1), **options)
+        np.testing.assert_allclose(got[: at + 1], expected, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("at", [12, -1])
+def test_an_output_that_is_not_there_is_refused(probed, ragged, at, assert_refused):
+    words = "`at` must be between 0 and the last timestep (11)", f"at={at}"
+    for probe in (state_reach, gradient_reach):
+        assert_refused(lambda probe=probe: probe(probed, ragged, at=at), ValueError, *words)
 
 
 # --- masks -----------------------------------------------------------------------------------

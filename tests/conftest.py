@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import helpers
-from helpers import checks
 
 HELPERS = Path(helpers.__file__).parent
 
@@ -202,8 +201,8 @@ def bad_number(request):
 def answered(capsys):
     """A function that gives the verdict of a lesson's check, and the words it printed."""
 
-    def answered(name, answer):
-        verdict = getattr(checks, name)(answer)
+    def answered(check, *answer):
+        verdict = check(*answer)
         return bool(verdict), capsys.readouterr().out.strip()
 
     return answered

@@ -32,7 +32,7 @@ lint: $(MADE)
 	$(PY) -m ruff format --check
 
 notebooks: $(MADE)
-	$(PY) notebooks/store.py $(NAMES)
+	$(PY) tools/store.py $(NAMES)
 
 bench: $(MADE)
 	$(PY) -m benchmarks
@@ -48,7 +48,7 @@ constraints:
 		--extra test --extra dev --no-annotate --custom-compile-command "make constraints" \
 		--output-file constraints.txt pyproject.toml
 
-$(MADE): pyproject.toml constraints.txt jupyter_server_config.py
+$(MADE): pyproject.toml constraints.txt
 	@$(PY) -c '$(SUPPORTED)' 2>/dev/null || $(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { \
 		echo 'These lessons need Python 3.11, 3.12 or 3.13, and "$(PYTHON)" is not one of them: name one with "make PYTHON=python3.12 $(or $(MAKECMDGOALS),lab)".' >&2; \
 		exit 1; }
@@ -57,5 +57,4 @@ $(MADE): pyproject.toml constraints.txt jupyter_server_config.py
 	$(PY) -m pip install --constraint constraints.txt --editable '.[test,dev]'
 	@# No news pop-up and no look for updates: the lessons need no network.
 	$(PY) -m jupyter labextension disable @jupyterlab/apputils-extension:announcements
-	cp jupyter_server_config.py .venv/etc/jupyter/
 	@touch $@

@@ -6,10 +6,9 @@ import os
 import platform
 from pathlib import Path
 
-import helpers  # noqa: F401  silences TensorFlow's start-up
 from benchmarks import arrays, ragged, sliders, start, training
 from helpers import plots
-from tests.lab import CHROMIUM
+from tools.lab import CHROMIUM
 
 README = Path(__file__).parent / "README.md"
 PACKAGES = ("tensorflow", "keras", "numpy", "torch")
@@ -141,7 +140,7 @@ def _sliders():
         "In JupyterLab in headless Chromium, median / 95th percentile in ms. `interact` draws the "
         "same figure again for each change, in the same session. The first row shows pictures that "
         "are drawn already: what Jupyter and the browser take by themselves. The server sends each "
-        "message at once (`jupyter_server_config.py`), for all of them.",
+        "message at once (`helpers/server.py`), for all of them.",
         "",
         "| explorer | ours | `interact` | `interact` ÷ ours |",
         "| --- | --- | --- | --- |",

@@ -2,10 +2,10 @@
 
 import tracemalloc
 
-import keras
 import numpy as np
 
 from benchmarks.timing import median_seconds
+from helpers.quiet import keras
 from helpers.windows import sliding_windows, split_windows
 
 LONG, SHORT = 10_000_000, 20_000

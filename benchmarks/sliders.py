@@ -5,8 +5,23 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import ipywidgets as widgets
 import nbformat
 import numpy as np
+from IPython.display import display
+
+from helpers import data, explorers
+from helpers.lessons import (
+    bug_clinic,
+    choose_your_steps,
+    fixed_steps,
+    full_sequence,
+    mask_microscope,
+    masking,
+    steps_argument,
+)
+from helpers.models import build_rnn
+from tools.lab import open_notebook, run_all, running_chromium, running_lab
 
 ROOT = Path(__file__).parent.parent
 EXPLORERS = (
@@ -62,39 +77,32 @@ TRAIN = """cell => new Promise(resolve => {
 
 def make(name):
     """Return an explorer: what a notebook cell of the benchmark shows."""
-    from helpers import data, explorers
-    from helpers.costs import Cost
-    from helpers.models import build_rnn
-
     batch, ragged = data.fixed_length_batch(), data.ragged_batch()
     years, sunspots = data.load_sunspots()
     standardised = ((sunspots - sunspots.mean()) / sunspots.std())[:, None]
     rnn = build_rnn(32, features=batch[0].shape[-1])
-    costs = [Cost(steps, 1 / steps, float(steps)) for steps in range(1, 40)]
+    costs = [full_sequence.Cost(steps, 1 / steps, float(steps)) for steps in range(1, 40)]
     makers = {
         "windows": lambda: explorers.explore_windows(ragged, steps=2),
-        "padding": lambda: explorers.explore_padding(np.arange(7, 30)),
+        "padding": lambda: full_sequence.explore_padding(np.arange(7, 30)),
         "state": lambda: explorers.explore_state(rnn, batch, steps=1),
         "reach": lambda: explorers.explore_reach(rnn, batch, steps=1),
-        "masks": lambda: explorers.explore_masks(build_rnn(32, features=3), ragged),
-        "cost": lambda: explorers.explore_cost(costs),
-        "epochs": lambda: explorers.explore_epochs(10, batch_size=4, steps_per_epoch=2, epochs=4),
-        "targets": lambda: explorers.explore_targets(20, steps=5, stride=1, horizon=1),
-        "layers": lambda: explorers.explore_layers(ragged, first="Dense", second="Conv1D"),
-        "batches": lambda: explorers.explore_batches(),
-        "training": lambda: explorers.explore_training(standardised, years, n_train=240),
-        "autocorrelation": lambda: explorers.explore_autocorrelation([sunspots[:, None]]),
+        "masks": lambda: masking.explore_masks(build_rnn(32, features=3), ragged),
+        "cost": lambda: full_sequence.explore_cost(costs),
+        "epochs": lambda: steps_argument.explore_epochs(),
+        "targets": lambda: steps_argument.explore_targets(20, steps=5, stride=1, horizon=1),
+        "layers": lambda: mask_microscope.explore_layers(ragged, first="Dense", second="Conv1D"),
+        "batches": lambda: bug_clinic.explore_batches(),
+        "training": lambda: fixed_steps.explore_training(standardised, years, n_train=240),
+        "autocorrelation": lambda: choose_your_steps.explore_autocorrelation([sunspots[:, None]]),
     }
     return makers[name]()
 
 
 def interact_with(name):
     """Show the same figure the usual way: drawn anew for each change."""
-    import ipywidgets as widgets
-    from IPython.display import display
-
     explorer = make(name)
-    figure, draw = explorer._canvas.figure, explorer._draw
+    figure, draw = explorer.figure, explorer.draw
     figure.set_layout_engine("constrained")
 
     def show(**values):
@@ -108,13 +116,11 @@ def interact_with(name):
 
 def show_stored():
     """Show pictures that are drawn already: what Jupyter and the browser take by themselves."""
-    import ipywidgets as widgets
-
     explorer = make("windows")
     pictures = []
     for steps in range(1, 11):
         explorer.controls["steps"].value = steps
-        pictures.append(explorer._picture.value)
+        pictures.append(explorer.picture.value)
     slider, picture = widgets.IntSlider(0, 0, 9), widgets.HTML(pictures[0])
     slider.observe(lambda change: setattr(picture, "value", pictures[change["new"]]), "value")
     return widgets.VBox([slider, picture])
@@ -152,8 +158,6 @@ def training_seconds():
 @contextmanager
 def _page_with(sources):
     """Give a page of JupyterLab in which these cells have been run."""
-    from tests.lab import open_notebook, run_all, running_chromium, running_lab
-
     os.environ["PYTHONPATH"] = str(ROOT)  # for the kernel
     with tempfile.TemporaryDirectory() as folder, running_chromium() as chromium:
         _write_notebook(Path(folder) / "sliders.ipynb", sources)

@@ -6,16 +6,16 @@ import tempfile
 import time
 from pathlib import Path
 
+from tools.lab import open_notebook, running_chromium, running_lab
+
 SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()"
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 
 def compare_starts():
     """Return s to import TensorFlow and Keras in a new process, and (lesson, s) for each lesson."""
-    from tests.lab import open_notebook, running_chromium, running_lab
-
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import helpers, tensorflow, keras"], check=True)
+    subprocess.run([sys.executable, "-c", "import helpers.quiet"], check=True)
     imported = time.perf_counter() - start
     lessons = []
     with (

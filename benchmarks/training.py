@@ -3,12 +3,12 @@
 import time
 from functools import partial
 
-import keras
 import numpy as np
 
 from benchmarks.timing import median_seconds
 from helpers.models import build_rnn
 from helpers.probes import trace_states
+from helpers.quiet import keras
 from helpers.training import train_windows
 from helpers.windows import split_windows
 

@@ -68,19 +68,8 @@ def _check_layer(layer, place):
 def as_model_inputs(model, inputs, mask, name):
     """Return windows in the model's dtype, and the mask that its recurrent layers will see.
 
-    Parameters
-    ----------
-    model : keras.Sequential
-    inputs : (n_windows, batch, steps, features) array
-    mask : (n_windows, batch, steps) array of bool, or None for all real
-    name : str
-        What the caller calls the inputs.
-
-    Raises
-    ------
-    ValueError
-        If the features or the real values do not fit the model, or the `Masking` layer would drop
-        timesteps that `mask` calls real.
+    Raise if the features or the real values do not fit the model, or its `Masking` layer would
+    drop timesteps that `mask` calls real. `name` is what the caller calls the inputs.
     """
     features, expected = inputs.shape[-1], model.input_shape[-1]
     if features != expected:
@@ -116,7 +105,12 @@ def _seen_mask(model, inputs, mask):
 
 
 class WindowStep(NamedTuple):
-    """What one window gives; see `window_step`."""
+    """What one window gives.
+
+    `outputs` are (batch, steps, outputs), or (batch, outputs) for a last-step model; `hidden` is
+    the state h of the last recurrent layer after each timestep, (batch, steps, units), and `final`
+    that after the window, (batch, units); `states` are all states after the window.
+    """
 
     outputs: Any
     hidden: Any
@@ -137,11 +131,7 @@ def window_step(model):
     callable
         `step(inputs, states, mask, training=False) -> WindowStep`, with `inputs`
         (batch, steps, features), `states` a list of (batch, units) tensors in the order of
-        `get_states`, `mask` (batch, steps). In the result, `outputs` are
-        (batch, steps, outputs), or (batch, outputs) for a last-step model; `hidden` is the
-        state h of the last recurrent layer after each timestep, (batch, steps, units), and
-        `final` that after the window, (batch, units); `states` are all states after the
-        window. It shares the model's weights.
+        `get_states`, `mask` (batch, steps). It shares the model's weights.
     """
     steps = [recurrent_step(layer) if _is_recurrent(layer) else None for layer in model.layers]
 
@@ -169,19 +159,8 @@ def window_step(model):
 def run_windows(model, read, inputs, mask, *, carry=True):
     """Run a model over windows, one after another, and return what is read of each.
 
-    Parameters
-    ----------
-    model : keras.Sequential
-    read : str
-        The field of `WindowStep` to read; its states are joined along their last axis.
-    inputs : (n_windows, batch, steps, features) array
-    mask : (n_windows, batch, steps) array of bool
-    carry : bool
-        Pass the state on from window to window, or start each from zeros.
-
-    Returns
-    -------
-    ndarray, (n_windows, batch, …)
+    `read` is a field of `WindowStep`; its states are joined along their last axis. The result has
+    the axes (n_windows, batch, …).
     """
     scan = cached_program(model, read, lambda: _scan(model, read))
     return scan(tf.constant(inputs), tf.constant(mask), tf.constant(carry)).numpy()
@@ -207,7 +186,7 @@ def _scan(model, read):
 
         def body(k, states, kept):
             window = step(inputs[k], states, mask[k])
-            states = [next_state(state, carry) for state in window.states]
+            states = [tf.where(carry, state, 0) for state in window.states]
             return k + 1, states, kept.write(k, joined(getattr(window, read)))
 
         kept = tf.TensorArray(dtype, size=n_windows)
@@ -215,11 +194,6 @@ def _scan(model, read):
         return tf.while_loop(lambda k, *_: k < n_windows, body, loop)[-1].stack()
 
     return scan.get_concrete_function()
-
-
-def next_state(state, carry):
-    """Return the state with which the next window starts: this one, or zeros."""
-    return tf.where(carry, state, 0)
 
 
 def cached_program(model, key, make, *, compiled=()):

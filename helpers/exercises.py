@@ -27,18 +27,23 @@ class Question(NamedTuple):
     right: int
 
 
-def load_question(name):
-    """Return a question of `helpers/lessons/*.toml`.
+def ask(name):
+    """Ask a question, and answer each choice at once.
+
+    Parameters
+    ----------
+    name : str
+        The question's name in the lesson's file.
+
+    Returns
+    -------
+    ipywidgets.VBox
+        Its `question` is the `Question`.
 
     Raises
     ------
     ValueError
         If there is none of this name.
-
-    Examples
-    --------
-    >>> load_question("fed-ten").right
-    2
     """
     entries = _questions()
     if not isinstance(name, str) or name not in entries:
@@ -46,7 +51,7 @@ def load_question(name):
         raise ValueError(f"`name` must be one of: {listed}. Received: name={name!r}.")
     entry = entries[name]
     choices, answers = zip(*entry["choices"], strict=True)
-    return Question(entry["text"], list(choices), list(answers), entry["right"])
+    return _Asked(Question(entry["text"], list(choices), list(answers), entry["right"]))
 
 
 @cache
@@ -60,29 +65,9 @@ def _questions():
     return {name: question for text in texts for name, question in tomllib.loads(text).items()}
 
 
-def ask(name):
-    """Ask a question, and answer each choice at once.
-
-    Parameters
-    ----------
-    name : str
-        The question's name in the lesson's file.
-
-    Returns
-    -------
-    ipywidgets.VBox
-
-    Raises
-    ------
-    ValueError
-        If there is none of this name.
-    """
-    return _Asked(load_question(name))
-
-
 class _Asked(widgets.VBox):
     def __init__(self, question):
-        self._question, self._verdict = question, widgets.HTML()
+        self.question, self._verdict = question, widgets.HTML()
         self._choices = widgets.RadioButtons(
             options=question.choices,
             value=None,
@@ -93,17 +78,17 @@ class _Asked(widgets.VBox):
         super().__init__([text, self._choices, self._verdict])
 
     def _answer(self, change):
-        at = self._question.choices.index(change["new"])
-        mark = "✔" if at == self._question.right else "✘"
-        words = _with_code(self._question.answers[at])
+        at = self.question.choices.index(change["new"])
+        mark = "✔" if at == self.question.right else "✘"
+        words = _with_code(self.question.answers[at])
         self._verdict.value = f'<p role="status">{mark} {words}</p>'
 
     def _repr_mimebundle_(self, **kwargs):
         choices = [
             textwrap.fill(choice, _WIDTH, initial_indent="  ○ ", subsequent_indent="    ")
-            for choice in self._question.choices
+            for choice in self.question.choices
         ]
-        text = textwrap.fill(self._question.text, _WIDTH)
+        text = textwrap.fill(self.question.text, _WIDTH)
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         return bundle | {"text/plain": "\n".join([text, *choices])}
 

@@ -1,7 +1,9 @@
 """Sliders around probes and plots.
 
 Each `explore_…` returns an `Explorer` for the notebook to display. Its picture has an alt text,
-its readout says the same in words, and without a kernel the stored picture stays.
+its readout says the same in words, and without a kernel the stored picture stays. `sequences` are
+a list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array; `steps` and
+`carry` say where their controls stand at first.
 """
 
 import base64
@@ -18,10 +20,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from helpers import plots
 from helpers.probes import gradient_reach, state_reach, trace_states
-from helpers.validation import check_flag, check_lengths, check_whole_number
-from helpers.windows import bucket_by_length, split_windows
+from helpers.validation import check_flag, check_whole_number
+from helpers.windows import split_windows
 
 LABEL = {"description_width": "9em"}
+CARRY_STYLE = {True: plots.CARRIED, False: plots.RESET}
 
 
 class Explorer(widgets.VBox):
@@ -32,7 +35,7 @@ class Explorer(widgets.VBox):
     figure : matplotlib.figure.Figure
         Drawn on again and again.
     controls : dict
-        Name to a widget with a `value`, or to a `Labelled` one.
+        Name to a widget with a `value`, or to what `labelled_slider` and its like return.
     draw : callable
         Takes the controls' values by name, draws on the figure, returns what it shows as a
         sentence or two.
@@ -77,7 +80,7 @@ class Explorer(widgets.VBox):
         }
 
 
-class Labelled(widgets.HBox):
+class _Labelled(widgets.HBox):
     """A `slider` and the entry that names it: sliders have no accessible name."""
 
     def __init__(self, entry, slider, *, by="value"):
@@ -103,7 +106,6 @@ class Trainer(widgets.HBox):
     def __init__(self, work, arguments):
         self._work, self._stop, self._ended = work, threading.Event(), threading.Event()
         self._ended.set()
-        self._shown = 0.0
         self._button = widgets.Button(description="Train", icon="play")
         self._bar = widgets.FloatProgress(0.0, max=1.0, description="training", style=LABEL)
         self._status = widgets.HTML()
@@ -122,14 +124,14 @@ class Trainer(widgets.HBox):
         self._stop.clear()
         self._ended.clear()
         self._button.description, self._button.icon = "Stop", "stop"
-        self._bar.value = 0.0
+        self._bar.value = self._shown = 0.0
         self._say("Preparing the model …")
         threading.Thread(target=self._run, args=arguments, daemon=True).start()
 
     def stop(self):
         """Ask the training to stop."""
+        self._say("Stopping …")  # first: the training's own last words may follow at once
         self._stop.set()
-        self._say("Stopping …")
 
     def wait(self):
         """Wait for the end of the training. Interrupting the kernel stops it, as Stop does."""
@@ -173,7 +175,7 @@ def labelled_slider(label, value, low, high):
     number = widgets.BoundedIntText(
         value, low, high, description=label, style=LABEL, layout={"width": "15em"}
     )
-    return Labelled(number, slider)
+    return _Labelled(number, slider)
 
 
 def labelled_selection(label, options, index):
@@ -181,7 +183,7 @@ def labelled_selection(label, options, index):
     options = {"options": options, "index": index}
     entry = widgets.Dropdown(**options, description=label, style=LABEL, layout={"width": "16em"})
     slider = widgets.SelectionSlider(**options, readout=False, layout={"width": "58%"})
-    return Labelled(entry, slider, by="index")
+    return _Labelled(entry, slider, by="index")
 
 
 def labelled_buttons(label, options):
@@ -201,29 +203,13 @@ def carry_word(carry):
     return "carried" if carry else "reset"
 
 
-def carry_style(carry):
-    """Return the fixed look of what is carried, or reset."""
-    return plots.CARRIED if carry else plots.RESET
-
-
 def plural(word, count):
     """Return `word`, with an s unless there is one."""
     return word if count == 1 else f"{word}s"
 
 
 def explore_windows(sequences, *, steps=5):
-    """Move `steps` and see how a batch is cut into windows, and what the last one holds.
-
-    Parameters
-    ----------
-    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
-    steps : int
-        Where the slider starts.
-
-    Returns
-    -------
-    Explorer
-    """
+    """Move `steps` and see how a batch is cut into windows, and what the last one holds."""
     longest, batch, _ = split_windows(sequences, 1).mask.shape
     (ax,) = plots.new_axes(height=1.6 + 0.3 * min(batch, 12))
 
@@ -241,52 +227,8 @@ def explore_windows(sequences, *, steps=5):
     return Explorer(ax.figure, {"steps": labelled_slider("steps", steps, 1, longest)}, draw)
 
 
-def explore_padding(lengths, *, n_buckets=1):
-    """Move the number of buckets and see how much of a data set is padding.
-
-    Parameters
-    ----------
-    lengths : sequence of int
-        Timesteps of each sequence.
-    n_buckets : int
-        Where the slider starts, 1 to 12.
-
-    Returns
-    -------
-    Explorer
-    """
-    lengths = check_lengths(lengths)
-    (ax,) = plots.new_axes(height=3.6)
-
-    def draw(n_buckets):
-        buckets = bucket_by_length(lengths, n_buckets)
-        plots.plot_padding(lengths, buckets, ax=ax)
-        cells = sum(len(bucket) * lengths[bucket].max() for bucket in buckets)
-        return (
-            f"{n_buckets} {plural('bucket', n_buckets)}: {lengths.sum()} real timesteps in "
-            f"{cells} computed ones, so {1 - lengths.sum() / cells:.0%} of the work is padding."
-        )
-
-    slider = labelled_slider("buckets", n_buckets, 1, min(12, len(lengths)))
-    return Explorer(ax.figure, {"n_buckets": slider}, draw)
-
-
 def explore_state(model, sequences, *, steps=5, carry=True):
-    """Move `steps`, carry or reset, and see the state of one sequence beside one long pass.
-
-    Parameters
-    ----------
-    model : keras.Sequential
-    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
-    steps : int
-        Where the slider starts.
-    carry : bool
-        Whether the state is carried at first.
-
-    Returns
-    -------
-    Explorer
-    """
+    """Move `steps`, carry or reset, and see the state of one sequence beside one long pass."""
     whole = trace_states(model, sequences)
     longest = whole.shape[1]
     reset = trace_states(model, sequences, steps=1, carry=False)
@@ -301,7 +243,7 @@ def explore_state(model, sequences, *, steps=5, carry=True):
         plots.plot_states(states, steps=min(steps, timesteps), ax=ax)
         label = f"{carry_word(carry)}, against one long pass"
         plots.plot_lines(
-            {label: (np.arange(timesteps), off, carry_style(carry))},
+            {label: (np.arange(timesteps), off, CARRY_STYLE[carry])},
             xlabel="timestep",
             ylabel="difference",
             ax=difference,
@@ -321,19 +263,7 @@ def explore_state(model, sequences, *, steps=5, carry=True):
 
 
 def explore_reach(model, sequences, *, steps=5):
-    """Move `steps` and see two bands: how far back state reaches, and how far back gradient.
-
-    Parameters
-    ----------
-    model : keras.Sequential
-    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
-    steps : int
-        Where the slider starts; the state is carried at first.
-
-    Returns
-    -------
-    Explorer
-    """
+    """Move `steps` and see two bands: how far back state reaches, and how far back gradient."""
     (ax,) = plots.new_axes(height=3.8)
 
     @cache

@@ -3,13 +3,7 @@
 import numpy as np
 
 from helpers.quiet import keras
-from helpers.validation import (
-    check_array,
-    check_choice,
-    check_fits,
-    check_flag,
-    check_whole_number,
-)
+from helpers.validation import check_array, check_choice, check_fits, check_flag, check_whole_number
 
 _CELLS = {
     "simple_rnn": keras.layers.SimpleRNN,
@@ -59,10 +53,6 @@ def build_rnn(
         (batch, outputs) for a last-step model. Recurrent layers use Keras' own kernel, not
         cuDNN's, so that a mask means the same on every machine.
 
-    Raises
-    ------
-    ValueError, TypeError
-
     Examples
     --------
     >>> build_rnn((8, 4), features=3, outputs=2, cell="gru").output_shape
@@ -98,17 +88,10 @@ def build_rnn(
 
 
 def get_states(model):
-    """Return the state that a stateful model holds.
+    """Return the state that a stateful model holds: a list of (batch, units) arrays.
 
-    Returns
-    -------
-    list of ndarray, each (batch, units)
-        Layer after layer: h for a SimpleRNN or GRU, h and c for an LSTM.
-
-    Raises
-    ------
-    ValueError
-        If the model has a recurrent layer that is not stateful, or is bidirectional.
+    Layer after layer, it is h for a SimpleRNN or GRU, h and c for an LSTM. A model with a
+    recurrent layer that is not stateful, or is bidirectional, is refused.
     """
     return [state.numpy() for state in _state_variables(model)]
 
@@ -116,15 +99,7 @@ def get_states(model):
 def set_states(model, states):
     """Give a stateful model the state that `get_states` returned.
 
-    Parameters
-    ----------
-    model : keras.Model
-    states : list of (batch, units) arrays, in the order of `get_states`
-
-    Raises
-    ------
-    ValueError
-        If their number or a shape differs; nothing is changed then.
+    If the number of arrays or a shape differs, nothing is changed.
     """
     variables = _state_variables(model)
     count = len(states) if hasattr(states, "__len__") else type(states).__name__
@@ -149,16 +124,7 @@ def set_states(model, states):
 def reset_states(model, rows=None):
     """Set the state of a stateful model to zeros, in some rows of the batch or in all.
 
-    Parameters
-    ----------
-    model : keras.Model
-    rows : sequence of int, optional
-        Rows whose sequences have ended; all if None.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a row is not in the batch; nothing is changed then.
+    `rows` are those whose sequences have ended; if one is not in the batch, nothing is changed.
     """
     variables = _state_variables(model)
     batch = variables[0].shape[0]

@@ -15,7 +15,6 @@ from matplotlib.path import Path
 from helpers.validation import (
     as_array,
     check_array,
-    check_lengths,
     check_list,
     check_mask,
     check_steps,
@@ -40,19 +39,10 @@ _DECADES = 4  # `plot_reach` shows effects down to 10 ** -_DECADES of the larges
 
 
 def new_axes(rows=1, *, height=3.2, ratios=None):
-    """Return a figure of its own, outside pyplot, and its Axes in one column.
+    """Return a list of Axes in one column, on a figure of its own outside pyplot.
 
-    Parameters
-    ----------
-    rows : int
-    height : float
-        Of the figure, in inches; it is 8 inches wide.
-    ratios : sequence of float, optional
-        Heights of the rows, relative to one another.
-
-    Returns
-    -------
-    list of matplotlib.axes.Axes
+    The figure is 8 inches wide and `height` inches high; `ratios` are the heights of the rows,
+    relative to one another.
     """
     rows = check_whole_number("rows", rows)
     if ratios is not None and len(check_list("ratios", ratios, "heights")) != rows:
@@ -123,38 +113,35 @@ def frame_timesteps(ax, timesteps, ylabel, *, ylim):
     ax.set_ylabel(ylabel, fontsize=FONT)
 
 
-def add_legend(ax, **handles):
-    """Put the legend above the picture, once for each set of names; return `ax`."""
+def add_legend(ax, **styles):
+    """Put the legend of these styles above the picture, once for each set; return `ax`."""
     legend = ax.get_legend()
-    if legend is None or [text.get_text() for text in legend.get_texts()] != list(handles):
+    if legend is None or [text.get_text() for text in legend.get_texts()] != list(styles):
         ax.legend(
-            handles.values(),
-            handles,
+            [_sample(style) for style in styles.values()],
+            styles,
             loc="lower left",
             bbox_to_anchor=(0, 1),
-            ncols=len(handles),
+            ncols=len(styles),
             frameon=False,
             fontsize=FONT - 1,
         )
     return ax
 
 
-def border_handle():
-    """Return what stands for a border between windows in a legend."""
-    return Line2D([], [], color=BORDER["colors"], linewidth=BORDER["linewidths"])
+def _sample(style):
+    """Return what stands for a style in a legend: a patch or a line."""
+    if "facecolor" in style:
+        return Patch(**style)
+    if style is BORDER:
+        style = {"color": style["colors"], "linewidth": style["linewidths"]}
+    return Line2D([], [], **style)
 
 
 def plot_windows(mask, *, ax=None):
     """Draw a batch cut into windows: real and padded timesteps, and the borders between windows.
 
-    Parameters
-    ----------
-    mask : (n_windows, batch, steps) array of bool, as `split_windows` gives it
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    `mask` is (n_windows, batch, steps), as `split_windows` gives it.
     """
     mask = as_array("mask", mask)
     mask = check_mask(mask, mask.shape)
@@ -167,25 +154,14 @@ def plot_windows(mask, *, ax=None):
     frame_timesteps(ax, n_windows * steps, "sequence", ylim=(batch - 0.5, -0.5))
     if batch <= 12:
         ax.set_yticks(range(batch))
-    return add_legend(ax, real=Patch(**REAL), padded=Patch(**PADDED), window=border_handle())
+    return add_legend(ax, real=REAL, padded=PADDED, window=BORDER)
 
 
 def plot_states(states, *, steps=None, mask=None, ax=None):
     """Draw the state of one sequence as a heat map over time.
 
-    Parameters
-    ----------
-    states : (timesteps, units) array
-        Values from -1 to 1, one row of what `trace_states` gives.
-    steps : int, optional
-        Draw a border wherever a window of `steps` timesteps ends.
-    mask : (timesteps,) array of bool, optional
-        Hatch what is padding.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    `states` is (timesteps, units), from -1 to 1: one row of what `trace_states` gives. A border
+    stands wherever a window of `steps` ends; what `mask` (timesteps,) calls padding is hatched.
     """
     states = check_array(states, "states", ("timesteps", "units"))
     timesteps, units = states.shape
@@ -211,18 +187,8 @@ def plot_states(states, *, steps=None, mask=None, ax=None):
 def plot_reach(state, gradient, *, steps=None, ax=None):
     """Draw two bands: how far back state reaches, and how far back gradient reaches.
 
-    Parameters
-    ----------
-    state, gradient : (timesteps,) arrays
-        What `state_reach` and `gradient_reach` give. Each is shown as a share of its
-        largest value, on a logarithmic scale.
-    steps : int, optional
-        Draw a border wherever a window of `steps` timesteps ends.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    Both are (timesteps,), as `state_reach` and `gradient_reach` give them, and shown as a share of
+    their largest value, on a logarithmic scale. A border stands wherever a window of `steps` ends.
     """
     state = check_array(state, "state", ("timesteps",))
     gradient = check_array(gradient, "gradient", ("timesteps",))
@@ -242,110 +208,46 @@ def plot_reach(state, gradient, *, steps=None, ax=None):
         add_borders(ax, np.arange(steps, timesteps, steps) - 0.5, -1.0, 1.0)
     frame_timesteps(ax, timesteps, "share of the largest", ylim=(-1.1, 1.1))
     ax.set_yticks((-1, -0.5, 0, 0.5, 1), ("100 %", "1 %", "≤ 0.01 %", "1 %", "100 %"))
-    return add_legend(
-        ax,
-        **{"state reaches back": Patch(**STATE), "gradient reaches back": Patch(**GRADIENT)},
-        window=border_handle(),
-    )
-
-
-def plot_padding(lengths, buckets, *, ax=None):
-    """Draw every sequence of a data set as one line: its real timesteps, then its padding.
-
-    Parameters
-    ----------
-    lengths : sequence of int
-        Timesteps of each sequence.
-    buckets : list of index arrays
-        Each is padded to its own longest sequence, as from `bucket_by_length`.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
-    lengths = check_lengths(lengths)
-    buckets = _check_buckets(buckets, len(lengths))
-    order = np.concatenate([bucket[np.argsort(lengths[bucket])] for bucket in buckets])
-    padded = np.repeat([lengths[bucket].max() for bucket in buckets], [len(b) for b in buckets])
-    position, edges = np.arange(len(order)), np.cumsum([len(bucket) for bucket in buckets])
-    ax = fresh_axes(ax)
-    real = {"color": REAL["facecolor"], "step": "mid", "gid": DRAWN}
-    hatched = PADDED | {"step": "mid", "gid": DRAWN, "linewidth": 0}
-    ax.fill_between(position, 0, lengths[order], **real)
-    ax.fill_between(position, lengths[order], padded, **hatched)
-    add_borders(ax, edges[:-1] - 0.5, -0.5, lengths.max() - 0.5)
-    ax.set_xlim(-0.5, len(order) - 0.5)
-    ax.set_ylim(0, lengths.max() * 1.25)
-    ax.set_xlabel("sequence, sorted by length", fontsize=FONT)
-    ax.set_ylabel("timesteps", fontsize=FONT)
-    return add_legend(ax, real=Patch(**REAL), padded=Patch(**PADDED), bucket=border_handle())
+    bands = {"state reaches back": STATE, "gradient reaches back": GRADIENT}
+    return add_legend(ax, **bands, window=BORDER)
 
 
 def plot_lines(lines, *, xlabel, ylabel, ax=None):
     """Draw named lines, each in its style.
 
-    Parameters
-    ----------
-    lines : dict
-        Label to `(x, y, style)`, with x and y of shape (n,) and a style of this module.
-    xlabel, ylabel : str
-        With their units.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    `lines` is a dictionary of label to `(x, y, style)`, with x and y (n,) and a style of this
+    module. The labels of the axes give their units.
     """
-    lines = {label: _check_line(label, line) for label, line in _check_lines(lines)}
-    ax = fresh_axes(ax)
-    handles = {}
-    for label, (x, y, style) in lines.items():
-        every = max(1, len(x) // 12)
-        (handles[label],) = ax.plot(x, y, **style, markevery=every, markersize=6, gid=DRAWN)
-    ax.relim(visible_only=True)
-    ax.autoscale()
-    ax.set_xlabel(xlabel, fontsize=FONT)
-    ax.set_ylabel(ylabel, fontsize=FONT)
-    return add_legend(ax, **handles)
-
-
-_WINDOW_AXES = ("n_windows", "batch", "steps")
-
-
-def _check_buckets(buckets, rows):
-    buckets = check_list("buckets", buckets, "index arrays, as from `bucket_by_length`")
-    for i, bucket in enumerate(buckets):
-        bucket = buckets[i] = check_array(bucket, f"buckets[{i}]", ("rows",))
-        if bucket.dtype.kind not in "iu" or bucket.min() < 0 or bucket.max() >= rows:
-            raise ValueError(
-                f"`buckets[{i}]` must hold row numbers from 0 to {rows - 1}, one for each of "
-                f"`lengths`. Received: {bucket.tolist()}."
-            )
-    return buckets
-
-
-def _check_lines(lines):
     if not isinstance(lines, dict) or not lines:
         raise TypeError(
             "`lines` must be a dictionary of label to (x, y, style), with at least one line. "
             f"Received: {lines!r}."
         )
-    return lines.items()
+    lines = {label: _check_line(label, line) for label, line in lines.items()}
+    ax = fresh_axes(ax)
+    for x, y, style in lines.values():
+        every = max(1, len(x) // 12)
+        ax.plot(x, y, **style, markevery=every, markersize=6, gid=DRAWN)
+    ax.relim(visible_only=True)
+    ax.autoscale()
+    ax.set_xlabel(xlabel, fontsize=FONT)
+    ax.set_ylabel(ylabel, fontsize=FONT)
+    return add_legend(ax, **{label: style for label, (_, _, style) in lines.items()})
+
+
+_WINDOW_AXES = ("n_windows", "batch", "steps")
 
 
 def _check_line(label, line):
     """Return (x, y, style), with x and y as arrays of equal length."""
     if not isinstance(line, tuple) or len(line) != 3 or not isinstance(line[2], dict):
         raise TypeError(f"`lines[{label!r}]` must be a tuple (x, y, style). Received: {line!r}.")
-    x, y, style = line
-    x, y = check_array(x, "x", ("n",)), check_array(y, "y", ("n",))
+    x, y = (check_array(each, f"lines[{label!r}]", ("n",)) for each in line[:2])
     if len(x) != len(y):
         raise ValueError(
-            f"`y` must have as many values as `x`. Received: {len(x)} in x and {len(y)} in y of "
-            f"the line {label!r}."
+            f"`lines[{label!r}]` must have as many y as x. Received: {len(x)} x and {len(y)} y."
         )
-    return x, y, style
+    return x, y, line[2]
 
 
 def _is_drawn(artist):

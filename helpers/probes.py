@@ -1,22 +1,19 @@
-"""What a model remembers: its states over time, how far they reach, and where masks go."""
+"""What a model remembers: its states over time, how far they reach, and where masks go.
+
+`sequences` are a list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array.
+They are read in windows of `steps` timesteps, in one for the whole length if that is None; `carry`
+passes the state on from window to window, or starts each from zeros.
+"""
 
 import warnings
 from typing import NamedTuple
 
 import numpy as np
 
-from helpers.engine import (
-    as_model_inputs,
-    cached_program,
-    check_windowed,
-    run_windows,
-    widest_dtype,
-    window_step,
-    zero_states,
-)
+from helpers import engine
 from helpers.quiet import keras, tf
-from helpers.validation import as_array, check_mask, check_sequences
-from helpers.windows import join_windows, last_timesteps, split_windows
+from helpers.validation import as_array, check_flag, check_mask, check_sequences, check_steps
+from helpers.windows import as_rows, cut_windows, last_timesteps
 
 # Perturbed copies of the batch that `state_reach` runs at once, in input values.
 _CHUNK_VALUES = 4_000_000
@@ -28,57 +25,39 @@ def trace_states(model, sequences, *, mask=None, steps=None, carry=True):
     Parameters
     ----------
     model : keras.Sequential
-    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
+    sequences : list or array
     mask : (batch, timesteps) array of bool, optional
         Which timesteps of a padded batch are real.
-    steps : int, optional
-        Timesteps in a window; one window for the whole length if None.
-    carry : bool
-        Pass the state on from window to window, or start each from zeros.
 
     Returns
     -------
     ndarray, (batch, timesteps, units)
         Where a timestep is masked, and after a sequence's end, the state stands still.
-
-    Raises
-    ------
-    ValueError, TypeError
     """
-    sequences, inputs, mask = _windowed(model, sequences, steps, mask)
-    hidden = run_windows(model, "hidden", inputs, mask, carry=carry)
-    timesteps = max(len(sequence) for sequence in sequences)
-    rows, real = (
-        np.stack(join_windows(array, [timesteps] * len(sequences))) for array in (hidden, mask)
-    )
-    return _hold(rows, real)
+    carry = check_flag("carry", carry)
+    lengths, inputs, mask = _windowed(model, sequences, steps, mask)
+    hidden = engine.run_windows(model, "hidden", inputs, mask, carry=carry)
+    return _hold(*(as_rows(array)[:, : lengths.max()] for array in (hidden, mask)))
 
 
 def state_reach(model, sequences, *, steps=None, carry=True):
     """Measure how far back the last state remembers.
-
-    Parameters
-    ----------
-    model, sequences, steps, carry
-        As for `trace_states`.
 
     Returns
     -------
     ndarray, (timesteps,)
         Entry t: how much the last state changes when input t is replaced by zeros, as the
         Euclidean norm, averaged over the sequences that have a timestep t.
-
-    Raises
-    ------
-    ValueError, TypeError
     """
-    sequences, inputs, mask = _windowed(model, sequences, steps)
+    carry = check_flag("carry", carry)
+    lengths, inputs, mask = _windowed(model, sequences, steps)
 
     def last(inputs, mask):
-        return _last_real(run_windows(model, "final", inputs, mask, carry=carry), mask)
+        final = engine.run_windows(model, "final", inputs, mask, carry=carry)
+        return final[last_timesteps(mask)[:2]]
 
     n_windows, batch, steps, features = inputs.shape
-    timesteps = max(len(sequence) for sequence in sequences)
+    timesteps = lengths.max()
     change = np.empty((batch, timesteps))
     chunk = max(1, _CHUNK_VALUES // inputs.size)
     for start in range(0, timesteps, chunk):
@@ -92,50 +71,42 @@ def state_reach(model, sequences, *, steps=None, carry=True):
             copies[t // steps, i, :, t % steps] = 0.0
         norms = np.linalg.norm(last(flat, masks) - true, axis=-1)
         change[:, removed] = norms.reshape(len(removed), batch).T
-    return _mean_over_rows(change, sequences)
+    return _mean_over_rows(change, lengths)
 
 
 def gradient_reach(model, sequences, *, steps=None):
     """Measure how far back training with windows of `steps` can assign credit.
 
-    Parameters
-    ----------
-    model, sequences, steps
-        As for `trace_states`. State is carried; gradient stops where a window begins.
+    State is carried; gradient stops where a window begins.
 
     Returns
     -------
     ndarray, (timesteps,)
         Entry t: the norm of the Jacobian of the last output with respect to input t,
         averaged over the sequences that have a timestep t.
-
-    Raises
-    ------
-    ValueError, TypeError
     """
-    sequences, inputs, mask = _windowed(model, sequences, steps)
+    lengths, inputs, mask = _windowed(model, sequences, steps)
     # No gradient crosses a border: each row's last window and the state it starts from suffice.
-    after = run_windows(model, "states", inputs, mask)  # (n_windows, batch, all units)
-    jacobian = cached_program(model, "jacobian", lambda: _last_jacobian(model))
+    after = engine.run_windows(model, "states", inputs, mask)  # (n_windows, batch, all units)
+    jacobian = engine.cached_program(model, "jacobian", lambda: _last_jacobian(model))
     before = np.concatenate([np.zeros_like(after[:1]), after[:-1]])
     at = last_timesteps(mask)[:2]
     norms = np.zeros(mask.shape)
     norms[at] = jacobian(*(tf.constant(array[at]) for array in (inputs, mask, before))).numpy()
-    timesteps = max(len(sequence) for sequence in sequences)
-    return _mean_over_rows(np.stack(join_windows(norms, [timesteps] * len(sequences))), sequences)
+    return _mean_over_rows(as_rows(norms)[:, : lengths.max()], lengths)
 
 
 def _last_jacobian(model):
     """Return a compiled function of each row's last window: norms (batch, steps)."""
-    step = window_step(model)
-    zeros = zero_states(model, 1)
+    step = engine.window_step(model)
+    zeros = engine.zero_states(model, 1)
     sizes = [state.shape[-1] for state in zeros]
 
     @tf.function(
         input_signature=[
             tf.TensorSpec((None, None, model.input_shape[-1]), model.compute_dtype),
             tf.TensorSpec((None, None), tf.bool),
-            tf.TensorSpec((None, sum(sizes)), widest_dtype(model)),
+            tf.TensorSpec((None, sum(sizes)), engine.widest_dtype(model)),
         ],
         autograph=False,
     )
@@ -180,27 +151,8 @@ def trace_masks(model, inputs):
         One entry for each layer, and in a functional model for each operation such as `x * 2`,
         in order: its name and class, the shape of its output, and the mask that goes on with
         it, (batch, timesteps) of bool, or None where there is none.
-
-    Raises
-    ------
-    ValueError, TypeError
     """
-    if not isinstance(model, keras.Model) or len(getattr(model, "inputs", None) or ()) != 1:
-        raise TypeError(
-            "`model` must be a built Keras model with one input. Received: "
-            f"{type(model).__name__}. Let it start with `keras.Input`."
-        )
-    inputs = as_array("inputs", inputs, hint="`pad_batch(sequences)` makes them equal.")
-    expected = model.input_shape
-    fits = inputs.ndim == len(expected) and all(
-        size == axis if axis else size > 0
-        for size, axis in zip(inputs.shape, expected, strict=True)
-    )
-    if not fits or inputs.dtype.kind not in "iuf":
-        raise ValueError(
-            f"`inputs` must be numbers in the shape of the model's input, {expected}. "
-            f"Received: an array of shape {inputs.shape}, dtype {inputs.dtype}."
-        )
+    inputs = _check_followed(model, inputs)
     operations = [operation for operation in _operations(model) if _carries_data(operation)]
     outputs = [_first_output(operation) for operation in operations]
     try:
@@ -217,6 +169,27 @@ def trace_masks(model, inputs):
     for state, value in held:  # looking at masks changes nothing
         state.assign(value)
     return [_layer_mask(layer, y) for layer, y in zip(operations, outputs, strict=True)]
+
+
+def _check_followed(model, inputs):
+    """Return the inputs as an array, if mask and inputs can be followed through the model."""
+    if not isinstance(model, keras.Model) or len(getattr(model, "inputs", None) or ()) != 1:
+        raise TypeError(
+            "`model` must be a built Keras model with one input. Received: "
+            f"{type(model).__name__}. Let it start with `keras.Input`."
+        )
+    inputs = as_array("inputs", inputs, hint="`pad_batch(sequences)` makes them equal.")
+    expected = model.input_shape
+    fits = inputs.ndim == len(expected) and all(
+        size == axis if axis else size > 0
+        for size, axis in zip(inputs.shape, expected, strict=True)
+    )
+    if not fits or inputs.dtype.kind not in "iuf":
+        raise ValueError(
+            f"`inputs` must be numbers in the shape of the model's input, {expected}. "
+            f"Received: an array of shape {inputs.shape}, dtype {inputs.dtype}."
+        )
+    return inputs
 
 
 def _operations(model):
@@ -243,28 +216,21 @@ def _layer_mask(layer, output):
 
 
 def _windowed(model, sequences, steps, mask=None):
-    """Return the sequences, their windows, and the mask that the model will see."""
-    check_windowed(model)
+    """Return the sequences' lengths, their windows, and the mask that the model will see."""
+    engine.check_windowed(model)
     sequences = check_sequences(sequences)
-    lengths = {len(sequence) for sequence in sequences}
-    if steps is None:
-        steps = max(lengths)
-    inputs, real = split_windows(sequences, steps)
+    lengths = np.array([len(sequence) for sequence in sequences])
+    steps = check_steps(lengths.max() if steps is None else steps, lengths.max())
+    inputs, real = cut_windows(sequences, steps)
     if mask is not None:
-        if len(lengths) > 1:
+        if len(set(lengths)) > 1:
             raise ValueError(
                 "`mask` must go with a padded batch; `pad_batch(sequences)` gives both. "
-                f"Received: sequences of {min(lengths)} to {max(lengths)} timesteps."
+                f"Received: sequences of {lengths.min()} to {lengths.max()} timesteps."
             )
-        mask = check_mask(mask, (len(sequences), *lengths), axes=("batch", "timesteps"))
-        real = split_windows(mask[..., None].astype("int8"), steps).inputs[..., 0].astype(bool)
-    inputs, mask = as_model_inputs(model, inputs, real, "sequences")
-    return sequences, inputs, mask
-
-
-def _last_real(values, mask):
-    """Pick each row's value from the window of its last real timestep."""
-    return values[last_timesteps(mask)[:2]]
+        mask = check_mask(mask, (len(lengths), int(lengths[0])), axes=("batch", "timesteps"))
+        real = cut_windows(mask[..., None], steps, value=False).inputs[..., 0]
+    return lengths, *engine.as_model_inputs(model, inputs, real, "sequences")
 
 
 def _hold(states, real):
@@ -274,7 +240,6 @@ def _hold(states, real):
     return np.where(last[..., None] >= 0, held, 0.0)
 
 
-def _mean_over_rows(values, sequences):
-    lengths = np.array([len(sequence) for sequence in sequences])
+def _mean_over_rows(values, lengths):
     has = np.arange(values.shape[1]) < lengths[:, None]
     return np.where(has, values, 0.0).sum(axis=0) / has.sum(axis=0)

@@ -22,18 +22,11 @@ class Hidden(NamedTuple):
 
 
 def recurrent_step(layer):
-    """Return a recurrent layer as a function of a window, a mask and a state.
+    """Return a SimpleRNN, GRU or LSTM layer as a function of a window, a mask and a state.
 
-    Parameters
-    ----------
-    layer : keras.layers.SimpleRNN, GRU or LSTM
-
-    Returns
-    -------
-    callable
-        `step(inputs, mask, states, training) -> Hidden`, with `inputs`
-        (batch, steps, features), `mask` (batch, steps) and `states` a list of (batch, units)
-        tensors. It shares the layer's weights; what the layer itself keeps is not touched.
+    It is `step(inputs, mask, states, training) -> Hidden`, with `inputs` (batch, steps, features),
+    `mask` (batch, steps) and `states` a list of (batch, units) tensors. It shares the layer's
+    weights; what the layer itself keeps is not touched.
     """
     if not _has_formulas(layer):
         return _keras_step(layer)

@@ -1,28 +1,22 @@
-"""Training and predicting window by window, with state carried or reset in between."""
+"""Training and predicting window by window, with state carried or reset in between.
+
+`inputs` and `mask` are as `split_windows` gives them: (n_windows, batch, steps, features) and
+(n_windows, batch, steps). `carry` passes the state on from window to window, or starts each from
+zeros. What does not fit raises ValueError or TypeError before anything is computed. The state that
+a stateful model holds is neither read nor changed.
+"""
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from helpers.engine import (
-    as_model_inputs,
-    cached_program,
-    check_windowed,
-    next_state,
-    returns_sequences,
-    run_windows,
-    window_step,
-    zero_states,
-)
+from helpers import engine
 from helpers.quiet import HloProto, keras, tf
-from helpers.validation import (
-    as_array,
-    check_array,
-    check_fits,
-    check_flag,
-    check_whole_number,
-)
+from helpers.validation import as_array, check_array, check_fits, check_flag, check_whole_number
 from helpers.windows import last_timesteps
 
 _WINDOW_AXES = ("n_windows", "batch", "steps", "features")
+_MAKE_WINDOWS = "`split_windows(sequences, steps)` makes them: pass its `inputs` and its `mask`."
 
 
 def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, callbacks=()):
@@ -30,25 +24,20 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
 
     This is truncated backpropagation through time: with `carry`, a window starts from the
     state that the one before left, but no gradient crosses the border between them. Each
-    epoch starts from zeros; the state that a stateful model holds is neither read nor
-    changed.
+    epoch starts from zeros.
 
     Parameters
     ----------
     model : keras.Sequential
         Compiled the Keras way: its own optimizer, loss and metrics are used.
-    inputs : (n_windows, batch, steps, features) array
-        As `split_windows` gives them.
+    inputs, mask : arrays
+        Masked timesteps change no state and count in neither loss nor metrics, but for RMSE,
+        AUC, Precision and Recall, which Keras masks only as `weighted_metrics`.
     targets : array
         (n_windows, batch, steps, …) as the loss wants them. For a last-step model
         (batch, …): they count in the window that holds a row's last real timestep, and
         windows in which no row ends make no update.
-    mask : (n_windows, batch, steps) array of bool, optional
-        Masked timesteps change no state and count in neither loss nor metrics, but for RMSE,
-        AUC, Precision and Recall, which Keras masks only as `weighted_metrics`.
     epochs : int
-    carry : bool
-        Pass the state on from window to window, or start each from zeros.
     callbacks : sequence of keras.callbacks.Callback
         Called around training and each epoch; `model.stop_training` ends it. Hooks for
         single batches are not called: an epoch runs as one compiled program.
@@ -56,36 +45,26 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
     Returns
     -------
     keras.callbacks.History
-        `history.history` has one entry an epoch for the loss and each metric.
-
-    Raises
-    ------
-    ValueError, TypeError
-        Before anything is computed.
+        `history.history` has one entry an epoch for the loss and each metric: the mean of what
+        the model had before each update, not the loss of the model that comes out.
     """
-    check_windowed(model)
-    _check_compiled(model)
     callbacks = _check_callbacks(callbacks)
     epochs = check_whole_number("epochs", epochs)
-    data = _epoch_data(model, inputs, targets, mask)
-    idle = _any_idle(*data[2:])
+    data = epoch_data(model, inputs, targets, mask)
     carry = tf.constant(check_flag("carry", carry))
-    run_epoch = cached_program(
+    run_epoch = engine.cached_program(
         model,
-        ("epoch", idle, *((tensor.shape, tensor.dtype) for tensor in data)),
-        lambda: _epoch(model, data, idle=idle).get_concrete_function(*data, carry),
+        ("epoch", data.idle, *((tensor.shape, tensor.dtype) for tensor in data.tensors)),
+        lambda: epoch_program(model, data).get_concrete_function(*data.tensors, carry),
         compiled=model.metrics[:1],
     )
-
-    hooks = keras.callbacks.CallbackList(
-        callbacks, add_history=True, model=model, epochs=epochs, verbose=0
-    )
+    hooks = keras.callbacks.CallbackList(callbacks, add_history=True, model=model, epochs=epochs)
     model.stop_training = False
     logs = {}
     hooks.on_train_begin()
     for epoch in range(epochs):
         hooks.on_epoch_begin(epoch)
-        logs = {name: _plain(value) for name, value in run_epoch(*data, carry).items()}
+        logs = {name: _plain(value) for name, value in run_epoch(*data.tensors, carry).items()}
         hooks.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -96,31 +75,17 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
 def predict_windows(model, inputs, *, mask=None, carry=True):
     """Predict window by window.
 
-    Parameters
-    ----------
-    model : keras.Sequential
-        Its own state, if it is stateful, is neither read nor changed.
-    inputs : (n_windows, batch, steps, features) array
-        As `split_windows` gives them.
-    mask : (n_windows, batch, steps) array of bool, optional
-    carry : bool
-        Pass the state on from window to window, or start each from zeros.
-
     Returns
     -------
     ndarray
         (n_windows, batch, steps, outputs), 0 at masked timesteps. For a last-step model
         (batch, outputs), each row at its own last real timestep.
-
-    Raises
-    ------
-    ValueError, TypeError
-        Before anything is computed.
     """
-    check_windowed(model)
+    engine.check_windowed(model)
     inputs, mask = _check_inputs(model, inputs, mask)
-    outputs = run_windows(model, "outputs", inputs, mask, carry=carry)
-    if returns_sequences(model):
+    carry = check_flag("carry", carry)
+    outputs = engine.run_windows(model, "outputs", inputs, mask, carry=carry)
+    if engine.returns_sequences(model):
         outputs[~mask] = 0.0
         return outputs
     return outputs[last_timesteps(mask)[:2]]
@@ -130,41 +95,58 @@ def epoch_mebibytes(model, inputs, targets, *, mask=None):
     """Return the memory that the compiler sets aside for one epoch of `train_windows`.
 
     It holds the data, the weights with what the optimizer keeps of them, and all that
-    backpropagation keeps of a window; TensorFlow itself is not counted. The parameters and
-    errors are those of `train_windows`.
-
-    Returns
-    -------
-    float
-        In MiB, the sum of XLA's buffer assignment for the compiled epoch.
+    backpropagation keeps of a window; TensorFlow itself is not counted. In MiB, the sum of XLA's
+    buffer assignment for the compiled epoch.
     """
-    check_windowed(model)
-    _check_compiled(model)
-    data = _epoch_data(model, inputs, targets, mask)
-    epoch = _epoch(model, data, idle=_any_idle(*data[2:]))
-    compiled = epoch.experimental_get_compiler_ir(*data, tf.constant(True))
+    data = epoch_data(model, inputs, targets, mask)
+    epoch = epoch_program(model, data)
+    compiled = epoch.experimental_get_compiler_ir(*data.tensors, tf.constant(True))
     plan = HloProto.FromString(compiled(stage="optimized_hlo_proto_serialized"))
     return sum(buffer.size for buffer in plan.buffer_assignment.buffer_allocations) / 2**20
 
 
-def _epoch_data(model, inputs, targets, mask):
-    """Return what an epoch takes: inputs, targets, mask, and what counts in the loss."""
+class EpochData(NamedTuple):
+    """What an epoch takes, as tensors, and whether some window is `idle`: nothing counts in it.
+
+    `inputs` (n_windows, batch, steps, features); `targets` as for `train_windows`; `mask` and
+    `counts`, which says what counts in the loss, (n_windows, batch, steps), or for a last-step
+    model `counts` (n_windows, batch).
+    """
+
+    inputs: Any
+    targets: Any
+    mask: Any
+    counts: Any
+    idle: bool
+
+    @property
+    def tensors(self):
+        """All that the compiled epoch takes, in its order."""
+        return self[:4]
+
+
+def epoch_data(model, inputs, targets, mask):
+    """Check what `train_windows` is given, and return it as `EpochData`."""
+    engine.check_windowed(model)
+    _check_compiled(model)
     inputs, mask = _check_inputs(model, inputs, mask)
     targets = _check_targets(model, targets, mask.shape)
-    data = [tf.constant(array) for array in (inputs, targets, mask)]
-    return [*data, data[2] if returns_sequences(model) else tf.constant(_row_ends(mask))]
+    counts = mask if engine.returns_sequences(model) else _row_ends(mask)
+    real, counting = (array.reshape(len(array), -1).any(axis=1) for array in (mask, counts))
+    idle = not counting[: np.flatnonzero(real).max(initial=0) + 1].all()
+    return EpochData(*map(tf.constant, (inputs, targets, mask, counts)), idle)
 
 
-def _epoch(model, data, *, idle):
+def epoch_program(model, data):
     """Return one epoch as a compiled program: a loop over the windows, an update for each.
 
-    With `idle`, windows in which nothing counts move the state and make no update.
+    Windows in which nothing counts move the state and make no update.
     """
     _build_variables(model, data)
-    step = window_step(model)
+    step = engine.window_step(model)
     weights = [weight.value for weight in model.trainable_variables]
     loss_tracker = model.metrics[0]
-    sequences = returns_sequences(model)
+    sequences = engine.returns_sequences(model)
 
     def update(inputs, targets, mask, counts, states):
         with tf.GradientTape() as tape:
@@ -182,11 +164,13 @@ def _epoch(model, data, *, idle):
     @tf.function(jit_compile=True, autograph=False)
     def epoch(inputs, targets, mask, counts, carry):
         real = tf.reduce_any(mask, axis=[1, 2])
-        end = 1 + tf.reduce_max(tf.where(real, tf.range(real.shape[0]), 0))  # the rest is padding
+        end = 1 + tf.reduce_max(
+            tf.where(real, tf.range(real.shape[0]), 0)
+        )  # what follows is padding
 
         def body(k, states):
             window = inputs[k], targets[k] if sequences else targets, mask[k], counts[k], states
-            if idle:
+            if data.idle:
                 after = tf.cond(
                     tf.reduce_any(counts[k]),
                     lambda: update(*window),
@@ -194,20 +178,14 @@ def _epoch(model, data, *, idle):
                 )
             else:
                 after = update(*window)
-            return k + 1, [next_state(state, carry) for state in after]
+            return k + 1, [tf.where(carry, state, 0) for state in after]
 
         model.reset_metrics()
-        zeros = zero_states(model, inputs.shape[1])
+        zeros = engine.zero_states(model, inputs.shape[1])
         tf.while_loop(lambda k, _: k < end, body, (0, zeros))
         return model.get_metrics_result()
 
     return epoch
-
-
-def _any_idle(mask, counts):
-    """Return whether nothing counts in some window, up to the last that is not all padding."""
-    real, counting = (array.numpy().reshape(len(array), -1).any(axis=1) for array in (mask, counts))
-    return not counting[: np.flatnonzero(real).max(initial=0) + 1].all()
 
 
 def _plain(value):
@@ -218,9 +196,8 @@ def _plain(value):
 
 def _build_variables(model, data):
     """Let Keras make the variables of loss, metrics and optimizer before a program uses them."""
-    _, targets, _, counts = data
-    outputs = tf.zeros((*counts.shape[1:], model.output_shape[-1]), model.compute_dtype)
-    y = targets[0] if returns_sequences(model) else targets
+    outputs = tf.zeros((*data.counts.shape[1:], model.output_shape[-1]), model.compute_dtype)
+    y = data.targets[0] if engine.returns_sequences(model) else data.targets
     model.compute_loss(x=None, y=y, y_pred=outputs)
     model.compute_metrics(None, y, outputs)
     if not model.optimizer.built:
@@ -236,7 +213,7 @@ def _row_ends(mask):
 
 def _check_inputs(model, inputs, mask):
     inputs = check_array(inputs, "inputs", _WINDOW_AXES, hint=_MAKE_WINDOWS)
-    return as_model_inputs(model, inputs, mask, "inputs")
+    return engine.as_model_inputs(model, inputs, mask, "inputs")
 
 
 def _check_compiled(model):
@@ -266,28 +243,31 @@ def _check_callbacks(callbacks):
 
 def _check_targets(model, targets, shape):
     """Return the targets if their axes fit the windows, so that no loss can broadcast them."""
-    if returns_sequences(model):
-        axes, expected = ("n_windows", "batch", "steps"), shape
-        described = "(n_windows, batch, steps, …)"
-    else:
-        axes, expected = ("batch",), shape[1:2]
+    sequences, outputs = engine.returns_sequences(model), model.output_shape[-1]
+    expected = shape if sequences else shape[1:2]
+    described = "(n_windows, batch, steps, …)"
+    if not sequences:
         described = "(batch, …), one a row, for this last-step model"
     targets = as_array("targets", targets)
-    outputs, rest = model.output_shape[-1], targets.shape[len(expected) :]
+    others = targets.shape[len(expected) :]
     if targets.dtype.kind in "iuf" and (
-        targets.shape[: len(expected)] != expected or rest not in ((), (1,), (outputs,))
+        targets.shape[: len(expected)] != expected or others not in ((), (1,), (outputs,))
     ):
         raise ValueError(
             f"`targets` must have the axes {described}: {expected} as the inputs have, and at "
             f"most one more, of 1 or the model's {outputs} outputs. "
             f"Received: targets of shape {targets.shape}."
         )
-    check_array(targets, "targets", (*axes, "outputs")[: targets.ndim])
+    axes = (*(_WINDOW_AXES[:3] if sequences else ("batch",)), "outputs")
+    check_array(targets, "targets", axes[: targets.ndim])
     check_fits("targets", targets, model.compute_dtype)
-    if rest != (outputs,) and outputs > 1 and _would_broadcast(model.loss):
+    # One output of a last-step model: there Keras adds the axis rightly.
+    fits = others == (outputs,) or (outputs == 1 and not sequences)
+    if not fits and _would_broadcast(model.loss):
         raise ValueError(
             f"`targets` must have a last axis of the model's {outputs} outputs with this loss, "
-            f"which would broadcast them. Received: targets of shape {targets.shape}."
+            "which would broadcast them; `[..., None]` adds an axis of 1. "
+            f"Received: targets of shape {targets.shape}."
         )
     return targets
 
@@ -299,6 +279,3 @@ def _would_broadcast(loss):
         loss = keras.losses.get(loss)
     name = getattr(loss, "name", getattr(loss, "__name__", ""))
     return str(getattr(loss, "__module__", "")).startswith("keras") and "sparse" not in name
-
-
-_MAKE_WINDOWS = "`split_windows(sequences, steps)` makes them: pass its `inputs` and its `mask`."

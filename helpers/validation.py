@@ -9,6 +9,12 @@ import operator
 
 import numpy as np
 
+ONE_FEATURE = "For one feature, add an axis: `x[:, None]`."
+_ONE_SEQUENCE = (
+    "For one sequence, pass `[sequence]`; for sequences of unequal length, a list of them; for one "
+    "feature, add an axis: `x[..., None]`."
+)
+
 
 def check_whole_number(name, value, *, minimum=1, maximum=None, maximum_is=""):
     """Return `value` as an `int` between `minimum` and `maximum`."""
@@ -76,29 +82,37 @@ def check_lengths(lengths, longest=None):
     return lengths
 
 
-def check_sequences(sequences, name="sequences"):
+def check_sequences(sequences):
     """Return a (batch, timesteps, features) array, or a list of (timesteps, features) ones."""
     if isinstance(sequences, (str, bytes, dict)) or not hasattr(sequences, "__len__"):
         raise TypeError(
-            f"`{name}` must be a list of (timesteps, features) arrays or one (batch, timesteps, "
+            "`sequences` must be a list of (timesteps, features) arrays or one (batch, timesteps, "
             f"features) array. Received: {type(sequences).__name__}."
         )
-    if isinstance(sequences, (list, tuple)):
-        return _sequence_list(sequences, name)
-    return check_array(sequences, name, ("batch", "timesteps", "features"), hint=_ONE_SEQUENCE)
+    if not isinstance(sequences, (list, tuple)):
+        axes = ("batch", "timesteps", "features")
+        return check_array(sequences, "sequences", axes, hint=_ONE_SEQUENCE)
+    if not sequences:
+        raise ValueError("`sequences` must hold at least one sequence. Received: an empty batch.")
+    arrays = [
+        check_array(sequence, f"sequences[{i}]", ("timesteps", "features"), hint=ONE_FEATURE)
+        for i, sequence in enumerate(sequences)
+    ]
+    features = [array.shape[1] for array in arrays]
+    if len(set(features)) > 1:
+        odd = next(i for i, count in enumerate(features) if count != features[0])
+        raise ValueError(
+            f"`sequences` must all have the same number of features. Received: {features[0]} "
+            f"features in sequence 0, {features[odd]} in sequence {odd}."
+        )
+    return arrays
 
 
 def check_array(values, name, axes, *, hint="", finite=True):
     """Return `values` as a numeric array with the named axes, none of them empty.
 
-    Parameters
-    ----------
-    axes : tuple of str
-        The name of each axis, for the message.
-    hint : str
-        The way out, added to the message about the number of axes.
-    finite : bool
-        Whether to read the values and refuse NaN and infinity.
+    `hint` is the way out, for the message about the number of axes. With `finite`, the values are
+    read, and NaN and infinity refused.
     """
     values = _numeric_array(name, values, hint=hint)
     shape = f"({', '.join(axes)})"
@@ -134,32 +148,6 @@ def check_mask(mask, shape, axes=("n_windows", "batch", "steps")):
             f"Received: a mask of shape {mask.shape}."
         )
     return mask
-
-
-_ONE_SEQUENCE = (
-    "For one sequence, pass `[sequence]`; for sequences of unequal length, a list of them; for one "
-    "feature, add an axis: `x[..., None]`."
-)
-
-
-def _sequence_list(sequences, name):
-    if not sequences:
-        raise ValueError(f"`{name}` must hold at least one sequence. Received: an empty batch.")
-    arrays = [
-        check_array(sequence, f"{name}[{i}]", ("timesteps", "features"), hint=_ONE_FEATURE)
-        for i, sequence in enumerate(sequences)
-    ]
-    features = [array.shape[1] for array in arrays]
-    if len(set(features)) > 1:
-        odd = next(i for i, count in enumerate(features) if count != features[0])
-        raise ValueError(
-            f"`{name}` must all have the same number of features. Received: {features[0]} features "
-            f"in sequence 0, {features[odd]} in sequence {odd}."
-        )
-    return arrays
-
-
-_ONE_FEATURE = "For one feature, add an axis: `x[:, None]`."
 
 
 def as_array(name, values, *, hint=""):

@@ -1,6 +1,7 @@
 """Windows, padding, masks and buckets: NumPy only.
 
-A mask is boolean, `True` = a real timestep.
+A mask is boolean, `True` = a real timestep. `sequences` are a list of (timesteps_i, features)
+arrays, or one (batch, timesteps, features) array. What does not fit raises ValueError or TypeError.
 """
 
 from typing import NamedTuple
@@ -8,15 +9,17 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers.validation import (
+    ONE_FEATURE,
     as_array,
     check_array,
     check_choice,
     check_lengths,
-    check_mask,
     check_sequences,
     check_steps,
     check_whole_number,
 )
+
+_SERIES_AXES = ("timesteps", "features")
 
 
 class Padded(NamedTuple):
@@ -27,7 +30,7 @@ class Padded(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """A batch in windows: `inputs` (n_windows, batch, steps, features), `mask` without features."""
+    """Windows of a batch: `inputs` (n_windows, batch, steps, features), `mask` without features."""
 
     inputs: np.ndarray
     mask: np.ndarray
@@ -41,27 +44,17 @@ class SlidingWindows(NamedTuple):
 
 
 def pad_batch(sequences, *, timesteps=None, padding="post", value=0.0):
-    """Pad sequences to one length and say which timesteps are real.
+    """Pad sequences to one length and say which timesteps are real: `Padded`.
 
     Parameters
     ----------
-    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
+    sequences : list or array
     timesteps : int, optional
         Length to pad to; the longest sequence if None. Nothing is ever cut off.
     padding : "post" or "pre"
         Pad after the last timestep or before the first.
     value : float
         What the padding holds.
-
-    Returns
-    -------
-    Padded
-        `inputs` (batch, timesteps, features) and `mask` (batch, timesteps).
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the sequences do not form a batch, or `timesteps` would cut one.
 
     Examples
     --------
@@ -82,7 +75,7 @@ def pad_batch(sequences, *, timesteps=None, padding="post", value=0.0):
             "`split_windows`."
         )
     mask = length_mask(lengths, timesteps, padding=padding)
-    inputs = _filled((len(sequences), timesteps), sequences, value)
+    inputs = _filled((len(sequences), timesteps), sequences, _as_padding(value, sequences))
     for row, sequence in enumerate(sequences):
         start = 0 if padding == "post" else timesteps - len(sequence)
         inputs[row, start : start + len(sequence)] = sequence
@@ -90,19 +83,9 @@ def pad_batch(sequences, *, timesteps=None, padding="post", value=0.0):
 
 
 def length_mask(lengths, timesteps, *, padding="post"):
-    """Return the mask of a padded batch from the lengths of its sequences.
+    """Return the mask of a padded batch from its sequences' lengths: (batch, timesteps) of bool.
 
-    Parameters
-    ----------
-    lengths : sequence of int
-        Real timesteps of each row, 1 to `timesteps`.
-    timesteps : int
-        Length that the batch is padded to.
-    padding : "post" or "pre"
-
-    Returns
-    -------
-    ndarray of bool, (batch, timesteps)
+    `lengths` are 1 to `timesteps`, the length that the batch is padded to, 'post' or 'pre'.
 
     Examples
     --------
@@ -121,26 +104,16 @@ def split_windows(sequences, steps, *, value=0.0):
     """Cut every sequence of a batch into consecutive windows of `steps` timesteps.
 
     Row b of window k continues row b of window k-1, the layout that stateful Keras wants.
-    The last window is padded with `value` and masked. Where one array divides evenly, the
-    windows are a view of it.
+    The last of the `Windows` is padded with `value` and masked. Where one array divides evenly,
+    they are a view of it.
 
     Parameters
     ----------
-    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
+    sequences : list or array
     steps : int
         Timesteps in a window, 1 to the longest sequence.
     value : float
         What the padding holds.
-
-    Returns
-    -------
-    Windows
-        `inputs` (n_windows, batch, steps, features) and `mask` (n_windows, batch, steps).
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the sequences do not form a batch, or `steps` does not fit them.
 
     Examples
     --------
@@ -149,30 +122,33 @@ def split_windows(sequences, steps, *, value=0.0):
     [[[1.0, 2.0], [4.0, 0.0]], [[3.0, 0.0], [0.0, 0.0]]]
     """
     sequences = check_sequences(sequences)
+    steps = check_steps(steps, max(map(len, sequences)))
+    return cut_windows(sequences, steps, value=_as_padding(value, sequences))
+
+
+def cut_windows(sequences, steps, *, value=0.0):
+    """Do what `split_windows` does, with sequences and steps that are checked already."""
     lengths = np.array([len(sequence) for sequence in sequences])
-    steps = check_steps(steps, int(lengths.max()))
     n_windows = -(-int(lengths.max()) // steps)
-    mask = length_mask(lengths, n_windows * steps).reshape(len(lengths), n_windows, steps)
+    real = np.arange(n_windows * steps) < lengths[:, None]  # (batch, all timesteps)
+    mask = real.reshape(len(lengths), n_windows, steps).swapaxes(0, 1)
     if isinstance(sequences, np.ndarray) and sequences.shape[1] == n_windows * steps:
-        _check_value(value, sequences.dtype)
-        inputs = sequences.reshape(len(lengths), n_windows, steps, -1).swapaxes(0, 1)
-    else:
-        inputs = _fill_windows(sequences, n_windows, steps, value)
-    return Windows(inputs, mask.swapaxes(0, 1))
+        rows = sequences.reshape(len(lengths), n_windows, steps, -1)
+        return Windows(rows.swapaxes(0, 1), mask)
+    inputs = _filled((n_windows, len(sequences), steps), sequences, value)
+    for row, sequence in enumerate(sequences):
+        whole, remainder = divmod(len(sequence), steps)
+        inputs[:whole, row] = sequence[: whole * steps].reshape(whole, steps, inputs.shape[-1])
+        if remainder:
+            inputs[whole, row, :remainder] = sequence[whole * steps :]
+    return Windows(inputs, mask)
 
 
 def join_windows(windows, lengths):
     """Put windows together again: the exact inverse of `split_windows`.
 
-    Parameters
-    ----------
-    windows : (n_windows, batch, steps, …) array, or the `Windows` that `split_windows` returned
-    lengths : sequence of int
-        Real timesteps of each row.
-
-    Returns
-    -------
-    list of (timesteps_i, …) arrays
+    `windows` are (n_windows, batch, steps, …), or the `Windows` that `split_windows` returned;
+    `lengths` are the real timesteps of each row. The result is a list of (timesteps_i, …) arrays.
 
     Examples
     --------
@@ -186,19 +162,24 @@ def join_windows(windows, lengths):
             "`windows` must have the axes (n_windows, batch, steps, …), none of them empty. "
             f"Received: an array of shape {windows.shape}."
         )
-    n_windows, batch, steps = windows.shape[:3]
-    lengths = check_lengths(lengths, n_windows * steps)
-    if len(lengths) != batch:
+    rows = as_rows(windows)
+    lengths = check_lengths(lengths, rows.shape[1])
+    if len(lengths) != len(rows):
         raise ValueError(
-            f"`lengths` must have one entry for each of the {batch} rows of the batch. "
+            f"`lengths` must have one entry for each of the {len(rows)} rows of the batch. "
             f"Received: {len(lengths)}."
         )
-    rows = windows.swapaxes(0, 1).reshape(batch, n_windows * steps, *windows.shape[3:])
     return [row[:length] for row, length in zip(rows, lengths, strict=True)]
 
 
+def as_rows(windows):
+    """Return (n_windows, batch, steps, …) windows as rows: (batch, n_windows * steps, …)."""
+    n_windows, batch, steps, *others = windows.shape
+    return windows.swapaxes(0, 1).reshape(batch, n_windows * steps, *others)
+
+
 def sliding_windows(series, steps, *, stride=1, horizon=1):
-    """Return every window of a series with the value to forecast from it.
+    """Return every window of a series with the value to forecast from it, as `SlidingWindows`.
 
     Window i starts at `i * stride`; its target is `series[i * stride + steps + horizon - 1]`.
     Both are read-only views: nothing is copied, and the values are not looked at.
@@ -213,24 +194,13 @@ def sliding_windows(series, steps, *, stride=1, horizon=1):
     horizon : int
         Timesteps from the last one of a window to its target.
 
-    Returns
-    -------
-    SlidingWindows
-        `inputs` (n, steps, features) and `targets` (n, features).
-
-    Raises
-    ------
-    ValueError
-        If not even one window and its target fit.
-
     Examples
     --------
     >>> inputs, targets = sliding_windows(np.arange(5.0)[:, None], 3)
     >>> inputs[..., 0].tolist(), targets[:, 0].tolist()
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]], [3.0, 4.0])
     """
-    axes = ("timesteps", "features")
-    series = check_array(series, "series", axes, hint=_ONE_FEATURE, finite=False)
+    series = check_array(series, "series", _SERIES_AXES, hint=ONE_FEATURE, finite=False)
     steps = check_whole_number("steps", steps)
     stride = check_whole_number("stride", stride)
     horizon = check_whole_number("horizon", horizon)
@@ -253,22 +223,15 @@ def fold_series(series, batch_size):
     Row b + 1 starts where row b ends. State carried along a row is right; across rows it
     is not, so each row starts from zeros.
 
-    Parameters
-    ----------
-    series : (timesteps, features) array
-    batch_size : int
-        Number of rows; it must divide the timesteps, because nothing is dropped unseen.
-
-    Returns
-    -------
-    ndarray, (batch, timesteps, features)
+    `series` is (timesteps, features), the result (batch, timesteps, features). `batch_size` must
+    divide the timesteps: nothing is dropped unseen.
 
     Examples
     --------
     >>> fold_series(np.arange(6)[:, None], 2)[..., 0].tolist()
     [[0, 1, 2], [3, 4, 5]]
     """
-    series = check_array(series, "series", ("timesteps", "features"), hint=_ONE_FEATURE)
+    series = check_array(series, "series", _SERIES_AXES, hint=ONE_FEATURE)
     timesteps = len(series)
     batch_size = check_whole_number(
         "batch_size", batch_size, maximum=timesteps, maximum_is=f"the series' {timesteps} timesteps"
@@ -286,19 +249,8 @@ def fold_series(series, batch_size):
 def last_timesteps(mask):
     """Return where in the windows each row's last real timestep stands.
 
-    Parameters
-    ----------
-    mask : (n_windows, batch, steps) array of bool
-
-    Returns
-    -------
-    tuple of three ndarrays of int, (batch,)
-        Window, row and step: `array[last_timesteps(mask)]` picks one entry for each row. A row
-        without a real timestep gives the last one of all.
-
-    Raises
-    ------
-    ValueError, TypeError
+    For each row its window, row and step, three arrays (batch,): `array[last_timesteps(mask)]`
+    picks one entry for each row. A row without a real timestep gives the last one of all.
 
     Examples
     --------
@@ -306,27 +258,16 @@ def last_timesteps(mask):
     >>> [index.tolist() for index in last_timesteps(mask)]
     [[1, 0], [0, 1], [1, 1]]
     """
-    mask = check_mask(mask, as_array("mask", mask).shape)
-    check_array(mask.view("int8"), "mask", ("n_windows", "batch", "steps"), finite=False)
-    n_windows, batch, steps = mask.shape
-    rows = mask.swapaxes(0, 1).reshape(batch, n_windows * steps)
+    rows = as_rows(mask)
     last = rows.shape[1] - 1 - rows[:, ::-1].argmax(axis=1)
-    return last // steps, np.arange(batch), last % steps
+    return last // mask.shape[2], np.arange(len(rows)), last % mask.shape[2]
 
 
 def bucket_by_length(lengths, n_buckets):
     """Group rows of similar length, so that each group needs little padding.
 
-    Parameters
-    ----------
-    lengths : sequence of int
-    n_buckets : int
-        Number of groups, 1 to the number of rows; their sizes differ by one row at most.
-
-    Returns
-    -------
-    list of ndarray of int
-        The indices of each group's rows, shortest group first; every row is in one group.
+    A list of index arrays, shortest group first: every row is in one group, and the groups' sizes
+    differ by one row at most.
 
     Examples
     --------
@@ -340,28 +281,18 @@ def bucket_by_length(lengths, n_buckets):
     return np.array_split(np.argsort(lengths, kind="stable"), n_buckets)
 
 
-_ONE_FEATURE = "For one feature, add an axis: `x[:, None]`."
-
-
-def _fill_windows(sequences, n_windows, steps, value):
-    inputs = _filled((n_windows, len(sequences), steps), sequences, value)
-    for row, sequence in enumerate(sequences):
-        whole, rest = divmod(len(sequence), steps)
-        inputs[:whole, row] = sequence[: whole * steps].reshape(whole, steps, inputs.shape[-1])
-        if rest:
-            inputs[whole, row, :rest] = sequence[whole * steps :]
-    return inputs
-
-
 def _filled(shape, sequences, value):
     """Return an array of `value` in the sequences' own dtype, with their features last."""
-    dtype = np.result_type(*{sequence.dtype for sequence in sequences})
-    return np.full((*shape, sequences[0].shape[-1]), _check_value(value, dtype), dtype)
+    return np.full((*shape, sequences[0].shape[-1]), value, _dtype_of(sequences))
 
 
-def _check_value(value, dtype):
+def _dtype_of(sequences):
+    return np.result_type(*{sequence.dtype for sequence in sequences})
+
+
+def _as_padding(value, sequences):
     """Return what padding holds, in the sequences' dtype."""
-    value = np.asarray(value)
+    value, dtype = np.asarray(value), _dtype_of(sequences)
     if value.ndim or value.dtype.kind not in "iuf" or not np.isfinite(value):
         raise ValueError(f"`value` must be one finite number. Received: value={value.tolist()!r}.")
     with np.errstate(over="ignore", invalid="ignore"):

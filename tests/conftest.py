@@ -1,18 +1,29 @@
 """What several test files share: models with trained-like weights, batches, and bad inputs."""
 
+import base64
+import re
+from html import unescape
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
 
-import helpers
+import helpers.quiet  # first: it sets TensorFlow up
+
+pytest.register_assert_rewrite("tests.exercises")
+from tests.exercises import ExerciseTests, generate_tests  # noqa: E402
 
 HELPERS = Path(helpers.__file__).parent
 
 # The same examples in every run, so that a failure can be looked at again.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_generate_tests(metafunc):
+    if metafunc.cls is not None and issubclass(metafunc.cls, ExerciseTests):
+        generate_tests(metafunc)
 
 
 @pytest.fixture
@@ -206,3 +217,17 @@ def answered(capsys):
         return bool(verdict), capsys.readouterr().out.strip()
 
     return answered
+
+
+@pytest.fixture
+def shown():
+    """A function that gives what an explorer shows: PNG, alt text, readout, words."""
+
+    def shown(explorer):
+        *_, readout = explorer.children
+        (alt,) = re.findall(r'alt="([^"]*)"', explorer.picture.value)
+        (png,) = re.findall(r'src="data:image/png;base64,([^"]*)"', explorer.picture.value)
+        (said,) = re.findall(r'<p role="status">(.*)</p>', readout.value)
+        return base64.b64decode(png), unescape(alt), unescape(said), explorer.words
+
+    return shown

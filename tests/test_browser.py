@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import CHROMIUM, open_notebook, run_all, running_chromium, running_lab
+from tools.lab import CHROMIUM, open_notebook, run_all, running_chromium, running_lab
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
@@ -71,7 +71,8 @@ def test_lesson_runs_and_moves(lab, page, lesson):
     assert sliders.count() > 0
     for index in range(sliders.count()):
         _move_from_end_to_end(page, sliders.nth(index))
-    for button in page.get_by_role("button", name="Train").all():
+    explorers = page.locator(".jupyter-widgets.widget-vbox").filter(has=page.locator("img"))
+    for button in explorers.get_by_role("button", name="Train").all():
         _train(page, button)
     for radio in page.locator(".widget-radio-box input:first-of-type").all()[:1]:
         radio.focus()
@@ -85,7 +86,7 @@ def test_a_file_of_ones_own_is_read_where_its_path_is_typed(lab, page, folder):
     rain = "\n".join(f"{day},{day % 7}" for day in range(3, 60))
     (folder / "rain.csv").write_text(f"day,rain\n1,0.5\n2,\n{rain}\n")
     open_notebook(page, lab, "07_choose_your_steps.ipynb")
-    cell = page.locator(".jp-CodeCell", has_text="own = explore_own_data()")
+    cell = page.locator(".jp-CodeCell", has_text="explore_own_data()")
     cell.locator(".cm-content").click()
     for command in ("notebook:run-all-above", "notebook:run-cell"):
         page.evaluate("command => void window.jupyterapp.commands.execute(command)", command)

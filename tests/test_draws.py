@@ -1,7 +1,6 @@
 """What `watch_fit` notes is what Keras was given, and what Keras said."""
 
 import numpy as np
-
 from helpers.draws import watch_fit
 
 NUMBERS = np.arange(7.0)[:, None]

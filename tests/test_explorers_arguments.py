@@ -8,12 +8,12 @@ from html import unescape
 import ipywidgets as widgets
 import numpy as np
 import pytest
+from helpers.explorers.arguments import CALLS, SOURCES, draw_epochs, pair_targets
+from helpers.plots.arguments import AGAIN, plot_epochs, plot_targets
 from matplotlib import pyplot as plt
 
 from helpers import plots
 from helpers.explorers import explore_epochs, explore_targets
-from helpers.explorers.arguments import CALLS, SOURCES, draw_epochs, pair_targets
-from helpers.plots.arguments import AGAIN, plot_epochs, plot_targets
 from helpers.windows import sliding_windows
 from tests.pictures import rectangles
 

@@ -8,6 +8,7 @@ import keras
 import matplotlib as mpl
 import numpy as np
 import pytest
+from helpers.plots.layers import UNMASKED, plot_layers
 from keras import layers
 from matplotlib import pyplot as plt
 from PIL import Image
@@ -15,7 +16,6 @@ from PIL import Image
 import helpers.probes
 from helpers import plots
 from helpers.explorers import explore_layers
-from helpers.plots.layers import UNMASKED, plot_layers
 from helpers.windows import length_mask, pad_batch
 from tests.pictures import rectangles
 

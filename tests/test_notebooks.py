@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers import checks
+from helpers.exercises import ask
 
 LESSONS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
@@ -187,14 +187,11 @@ def test_key_claims_are_asserted_and_compared(notebook):
         assert cell.outputs, cell.source
 
 
-def test_questions_exist_and_answer_every_choice(notebook):
+def test_questions_exist(notebook):
     names = re.findall(r'^ask\("(.+)"\)', "\n".join(c.source for c in code_cells(notebook)), re.M)
     assert len(names) >= 3
     for name in names:
-        question = checks.load_question(name)
-        verdicts = [checks.check_answer(name, choice) for choice in question.choices]
-        assert [right for right, _ in verdicts].count(True) == 1
-        assert all(words for _, words in verdicts)
+        assert ask(name).question.text
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)

@@ -7,22 +7,18 @@ from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection
 
 from helpers import plots
-from helpers.windows import bucket_by_length, split_windows
+from helpers.windows import split_windows
 from tests.pictures import rectangles
 
 MASK = split_windows([np.ones((n, 1)) for n in (7, 12, 4)], 5).mask
 STATES = np.linspace(-1, 1, 12 * 4).reshape(12, 4)
 SHARES = 10.0 ** -np.arange(12.0)[::-1]
-LENGTHS = [7, 12, 4, 11]
 DRAW = {
     "windows": lambda **options: plots.plot_windows(MASK, **options),
     "states": lambda **options: plots.plot_states(
         STATES, steps=5, mask=np.arange(12) < 7, **options
     ),
     "reach": lambda **options: plots.plot_reach(SHARES, SHARES, steps=5, **options),
-    "padding": lambda **options: plots.plot_padding(
-        LENGTHS, bucket_by_length(LENGTHS, 2), **options
-    ),
     "lines": lambda **options: plots.plot_lines(
         {"carried": (np.arange(3), np.ones(3), plots.CARRIED)},
         xlabel="year",
@@ -48,7 +44,7 @@ PADDING = {"facecolor": "none", "hatch": "//"}  # over states
 
 def borders(ax):
     """The x of each window border, from left to right."""
-    (lines,) = [c for c in ax.findobj(LineCollection) if c.get_gid() == "helpers"]
+    (lines,) = [c for c in ax.findobj(LineCollection) if c.get_gid() == plots.DRAWN]
     return sorted(segment[0][0] for segment in lines.get_segments())
 
 
@@ -164,32 +160,23 @@ def test_no_reach_at_all_is_drawn_as_none():
     assert all(height == 0 for _, _, _, height in rectangles(ax, plots.STATE))
 
 
-def test_padding_shows_each_sequence_up_to_the_longest_of_its_bucket():
-    ax = DRAW["padding"]()
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("sequence, sorted by length", "timesteps")
-    assert borders(ax) == [1.5]
-    real, padded = [c for c in ax.collections if c.get_gid() == "helpers" and c.get_paths()][:2]
-    assert padded.get_hatch() == plots.PADDED["hatch"]
-    assert real.get_paths()[0].get_extents().y1 == padded.get_paths()[0].get_extents().y1 == 12
-
-
 def test_lines_carry_their_values_styles_and_units():
     lines = {
         "carried": ([1, 2], [0.1, 0.2], plots.CARRIED),
         "reset": ([1, 2], [0.3, 0.1], plots.RESET),
     }
-    ax = plots.plot_lines(lines, xlabel="steps", ylabel="time (s)", ylog=True)
+    ax = plots.plot_lines(lines, xlabel="steps", ylabel="time (s)")
     for line, (x, y, style) in zip(ax.get_lines(), lines.values(), strict=True):
         np.testing.assert_array_equal(line.get_xydata(), np.transpose([x, y]))
         assert (line.get_color(), line.get_linestyle()) == (style["color"], style["linestyle"])
-    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()) == ("steps", "time (s)", "log")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("steps", "time (s)")
     assert [text.get_text() for text in ax.get_legend().get_texts()] == list(lines)
 
 
 def test_a_mark_goes_with_the_next_drawing():
     ax = DRAW["lines"]()
     before = len(ax.get_lines())
-    plots.mark(1.5, ax=ax)
+    plots.add_position(ax, 1.5)
     assert ax.get_lines()[-1].get_xdata()[0] == 1.5
     DRAW["lines"](ax=ax)
     assert len(ax.get_lines()) == before
@@ -220,26 +207,17 @@ def draw_line(line):
         (lambda: plots.plot_reach(SHARES, SHARES[1:]), ValueError, ("`gradient`", "11 timesteps")),
         (lambda: plots.plot_reach(STATES, SHARES), ValueError, ("`state`", "1 axes: (timesteps)")),
         (lambda: plots.plot_reach(SHARES, SHARES, steps=0), ValueError, ("`steps`", "steps=0")),
-        (lambda: plots.plot_padding([], []), ValueError, ("`lengths`", "shape (0,)")),
         (
             lambda: plots.plot_lines({"a": ([[1]], [1], {})}, xlabel="", ylabel=""),
             ValueError,
-            ("`x`", "1 axes: (n)"),
+            ("`lines['a']`", "1 axes: (n)"),
         ),
         (lambda: plots.plot_windows([[[True], [True, False]]]), ValueError, ("`mask`", "unequal")),
-        (lambda: plots.plot_padding([3, 4], []), ValueError, ("`buckets`", "an empty list")),
-        (lambda: plots.plot_padding([3, 4], 1), TypeError, ("`buckets`", "index arrays")),
-        (lambda: plots.plot_padding([3, 4], [[0], []]), ValueError, ("`buckets[1]`", "rows")),
-        (lambda: plots.plot_padding([3, 4], [[0, 2]]), ValueError, ("`buckets[0]`", "0 to 1")),
-        (lambda: plots.plot_padding([3, 4], [[-1]]), ValueError, ("`buckets[0]`", "[-1]")),
-        (lambda: plots.plot_padding([3, 4], [[0.5]]), ValueError, ("`buckets[0]`", "[0.5]")),
-        (lambda: draw_line(([1, 2], [1], {})), ValueError, ("`y`", "2 in x and 1 in y", "'a'")),
+        (lambda: draw_line(([1, 2], [1], {})), ValueError, ("`lines['a']`", "2 x and 1 y")),
         (lambda: draw_line(([1], [1])), TypeError, ("`lines['a']`", "(x, y, style)")),
         (lambda: draw_line(([1], [1], "-")), TypeError, ("`lines['a']`", "(x, y, style)")),
         (lambda: plots.plot_lines({}, xlabel="", ylabel=""), TypeError, ("`lines`", "{}")),
         (lambda: plots.plot_states(STATES, ax=3), TypeError, ("`ax`", "int", "new_axes()")),
-        (lambda: plots.mark(1, ax=None), TypeError, ("`ax`", "NoneType")),
-        (lambda: plots.mark(np.nan, ax=plots.new_axes()[0]), ValueError, ("`x`", "finite")),
         (lambda: plots.new_axes(0), ValueError, ("`rows` must be at least 1",)),
         (lambda: plots.new_axes(2, ratios=[1]), ValueError, ("`ratios`", "2 rows", "[1]")),
     ],

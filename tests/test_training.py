@@ -10,7 +10,13 @@ from keras import layers
 
 from helpers.models import get_states, set_states
 from helpers.probes import gradient_reach
-from helpers.training import _epoch, _epoch_data, predict_windows, train_windows
+from helpers.training import (
+    epoch_data,
+    epoch_mebibytes,
+    epoch_program,
+    predict_windows,
+    train_windows,
+)
 from helpers.windows import join_windows, pad_batch, split_windows
 
 LENGTHS = (7, 12, 4, 1)
@@ -688,6 +694,18 @@ def test_targets_that_would_broadcast_over_outputs_are_refused(
         assert_refused(lambda: train_windows(model, small[1], np.ones(shape)), ValueError, *words)
 
 
+def test_targets_without_the_axis_of_one_output_are_refused(make_rnn, small, assert_refused):
+    """Keras would average over timesteps and lay the mask on the batch."""
+    words = "`targets` must have a last axis of the model's 1 outputs", "shape (2, 2, 3)."
+    model = compiled(make_rnn(2))
+    for loss in ("mse", "mae", keras.losses.Huber()):
+        model.compile("sgd", loss)
+        given = np.ones((2, 2, 3))
+        assert_refused(
+            lambda given=given: train_windows(model, small[1], given), ValueError, *words
+        )
+
+
 @pytest.mark.parametrize("carry", ["reset", 1, None, np.array([True, False])], ids=str)
 def test_carry_is_true_or_false(carry, small, refuses):
     words = "`carry` must be True or False", "Received: carry="
@@ -746,10 +764,24 @@ def test_the_data_of_an_epoch_are_no_constants_of_its_program(make_rnn, cell, ra
     model.compile("adam", "mse")
     windows = split_windows(ragged, 5)
     targets = np.zeros((*windows.mask.shape, 1), "float32")
-    data = _epoch_data(model, windows.inputs, targets, windows.mask)
-    epoch = _epoch(model, data, idle=False)
-    program = epoch.experimental_get_compiler_ir(*data, tf.constant(True))(stage="hlo")
+    data = epoch_data(model, windows.inputs, targets, windows.mask)
+    assert not data.idle
+    epoch = epoch_program(model, data)
+    program = epoch.experimental_get_compiler_ir(*data.tensors, tf.constant(True))(stage="hlo")
     (layout,) = re.findall(r"entry_computation_layout=\{\((.*?)\)->", program)
-    for array, kind, count in zip(data, ("f32", "f32", "pred", "pred"), (1, 1, 2, 2), strict=True):
+    for array, kind, count in zip(
+        data.tensors, ("f32", "f32", "pred", "pred"), (1, 1, 2, 2), strict=True
+    ):
         shape = ",".join(map(str, array.shape))  # the mask, and what counts, are of one shape
         assert layout.count(f"{kind}[{shape}]") == count
+
+
+def test_memory_is_only_estimated_for_a_compiled_model_and_fitting_data(make_rnn, assert_refused):
+    model = make_rnn(2)
+    inputs = split_windows(np.ones((2, 4, 3)), 2).inputs
+    targets = np.ones((2, 2, 2, 1))
+    words = "`model` must be compiled"
+    assert_refused(lambda: epoch_mebibytes(model, inputs, targets), ValueError, words)
+    model.compile("sgd", "mse")
+    words = "`targets` must have the axes"
+    assert_refused(lambda: epoch_mebibytes(model, inputs, targets[0]), ValueError, words)

@@ -420,15 +420,3 @@ def test_a_gap_in_a_series_is_refused_before_it_is_folded(assert_refused):
     series = np.array([[1.0], [np.nan]])
     words = "`series` must hold finite numbers", "nan at timesteps 1, features 0"
     assert_refused(lambda: fold_series(series, 1), ValueError, *words)
-
-
-@pytest.mark.parametrize(
-    ("mask", "error", "words"),
-    [
-        (np.ones((2, 3), bool), ValueError, "`mask` must have 3 axes"),
-        (np.ones((2, 3, 4)), TypeError, "`mask` must be boolean"),
-        (np.ones((2, 0, 4), bool), ValueError, "batch has none"),
-    ],
-)
-def test_last_timesteps_refuses_what_is_no_mask(assert_refused, mask, error, words):
-    assert_refused(lambda: last_timesteps(mask), error, words)

@@ -10,6 +10,8 @@ import time
 import urllib.request
 from contextlib import contextmanager
 
+from playwright.sync_api import sync_playwright
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 ARGUMENTS = [
     "--no-sandbox",
@@ -78,8 +80,6 @@ def _wait_for(address, server, log, seconds=90):
 @contextmanager
 def running_chromium():
     """Start Chromium without a window."""
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield chromium

@@ -1,4 +1,4 @@
-"""Run the lessons in a fresh kernel and store them: ``python notebooks/store.py [00 01 …]``.
+"""Run the lessons in a fresh kernel and store them: ``python tools/store.py [00 01 …]``.
 
 What is stored reads well without a kernel. Widget views are dropped, since they would show
 "model not found"; an explorer's picture stays, with its words below it as a printed line.
@@ -16,8 +16,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-HERE = Path(__file__).parent
-FIRST_LOOK = HERE.parent / "docs" / "first-look.png"
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+FIRST_LOOK = ROOT / "docs" / "first-look.png"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_REPR = re.compile(r"[A-Z]\w*\(")  # what a widget without words of its own says: "VBox(…"
 METADATA = {
@@ -28,12 +29,12 @@ METADATA = {
 
 def main(names):
     """Run and store the lessons that `names` begin, or every lesson."""
-    lessons = sorted(HERE.glob("*.ipynb"))
+    lessons = sorted(NOTEBOOKS.glob("*.ipynb"))
     if names:
         begins = tuple(Path(name).stem for name in names)
         lessons = [path for path in lessons if path.stem.startswith(begins)]
     if not lessons:
-        sys.exit(f"No lesson in {HERE.name}/ has a name that begins with: {' '.join(names)}")
+        sys.exit(f"No lesson in {NOTEBOOKS.name}/ has a name that begins with: {' '.join(names)}")
     for path in lessons:
         start = time.perf_counter()
         notebook = run(path)
@@ -53,7 +54,7 @@ def run(path):
         notebook,
         timeout=300,
         kernel_name="python3",
-        resources={"metadata": {"path": str(HERE)}},
+        resources={"metadata": {"path": str(NOTEBOOKS)}},
         record_timing=False,
         coalesce_streams=True,
         store_widget_state=False,

@@ -5,9 +5,9 @@ import numpy as np
 from helpers import plots
 from helpers.exercises import AnswerError, answer_of, feedback, filled_in
 from helpers.explorers import (
+    CARRY_STYLE,
     Explorer,
     Trainer,
-    carry_style,
     carry_word,
     labelled_box,
     labelled_slider,
@@ -15,7 +15,7 @@ from helpers.explorers import (
 from helpers.models import build_rnn
 from helpers.quiet import keras
 from helpers.training import predict_windows, train_windows
-from helpers.validation import check_array, check_whole_number
+from helpers.validation import ONE_FEATURE, check_array, check_whole_number
 from helpers.windows import Windows, join_windows, split_windows
 
 _EPOCHS, _UNITS = 60, 16
@@ -136,7 +136,7 @@ class _TrainingExplorer(Explorer):
             f"state {carry_word(kept)}": (
                 self._years[test],
                 self._forecasts[steps, kept],
-                carry_style(kept),
+                CARRY_STYLE[kept],
             )
             for kept in (True, False)
             if (steps, kept) in self._forecasts
@@ -150,6 +150,9 @@ class _TrainingExplorer(Explorer):
         )
         plots.add_position(bottom, steps)
         bottom.set(xlim=(0, self._most + 1), ylim=(0, 1.1 * max(self.errors.values(), default=1.0)))
+        return self._words(steps, carry)
+
+    def _words(self, steps, carry):
         found = [
             f"state {carry_word(kept)} {self.errors[steps, kept]:.2f}"
             for kept in (True, False)
@@ -165,12 +168,11 @@ class _TrainingExplorer(Explorer):
             (steps, error) for (steps, kept), error in self.errors.items() if kept == carry
         )
         x, y = np.array(found or [(-1, 0)], float).T  # outside the picture while there is none
-        return x, y, carry_style(carry) | {"linestyle": ":"}
+        return x, y, CARRY_STYLE[carry] | {"linestyle": ":"}
 
 
 def _check_series(series):
-    hint = "For one feature, add an axis: `x[:, None]`."
-    series = check_array(series, "series", ("timesteps", "features"), hint=hint)
+    series = check_array(series, "series", ("timesteps", "features"), hint=ONE_FEATURE)
     if series.shape[1] != 1:
         raise ValueError(
             "`series` must have one feature, the one to forecast. Received: "

@@ -1,4 +1,4 @@
-"""What does full length cost? Time and memory of an epoch, and the exercises."""
+"""What does full length cost? Time, memory and padding of an epoch, and the exercises."""
 
 import time
 from typing import NamedTuple
@@ -7,11 +7,17 @@ import numpy as np
 
 from helpers import plots
 from helpers.exercises import AnswerError, answer_of, feedback
-from helpers.explorers import Explorer, labelled_selection
+from helpers.explorers import Explorer, labelled_selection, labelled_slider, plural
 from helpers.models import build_rnn
 from helpers.training import epoch_mebibytes, train_windows
-from helpers.validation import check_flag, check_list, check_sequences, check_whole_number
-from helpers.windows import length_mask, split_windows
+from helpers.validation import (
+    check_flag,
+    check_lengths,
+    check_list,
+    check_sequences,
+    check_whole_number,
+)
+from helpers.windows import bucket_by_length, length_mask, split_windows
 
 
 class Cost(NamedTuple):
@@ -22,9 +28,7 @@ class Cost(NamedTuple):
     mebibytes: float
 
 
-def measure_costs(
-    sequences, steps, *, units=32, masked=True, repeats=3, progress=lambda done: None
-):
+def measure_costs(sequences, steps, *, units=32, masked=True, progress=lambda done: None):
     """Measure a training epoch of an `LSTM` over windows, for each window length.
 
     Parameters
@@ -35,23 +39,18 @@ def measure_costs(
     units : int
     masked : bool
         Train with the windows' mask, or without one, with padding as data.
-    repeats : int
-        Epochs to take the median time of; compiling is not counted.
     progress : callable
         Called with the number of window lengths measured so far.
 
     Returns
     -------
     list of Cost
-        In the order of `steps`. Time is measured. Memory is what the compiler sets aside for
-        the epoch: data, weights, and all that backpropagation keeps of a window.
-
-    Raises
-    ------
-    ValueError, TypeError
+        In the order of `steps`. Time is the median of three epochs, without compiling. Memory is
+        what the compiler sets aside for the epoch: data, weights, and all that backpropagation
+        keeps of a window.
     """
     sequences = check_sequences(sequences)
-    units, repeats = check_whole_number("units", units), check_whole_number("repeats", repeats)
+    units = check_whole_number("units", units)
     masked = check_flag("masked", masked)
     if not callable(progress):
         raise TypeError(
@@ -62,19 +61,19 @@ def measure_costs(
     batches = [split_windows(sequences, n) for n in steps]
     costs = []
     for windows in batches:
-        costs.append(_measure(windows, units, masked, repeats))
+        costs.append(_measure(windows, units, masked))
         progress(len(costs))
     return costs
 
 
-def _measure(windows, units, masked, repeats):
+def _measure(windows, units, masked):
     model = build_rnn(units, features=windows.inputs.shape[-1])
     model.compile("adam", "mse")
     targets = np.zeros((*windows.mask.shape, 1), "float32")
     mask = windows.mask if masked else None
     train_windows(model, windows.inputs, targets, mask=mask)  # compiles
     durations = []
-    for _ in range(repeats):
+    for _ in range(3):
         start = time.perf_counter()
         train_windows(model, windows.inputs, targets, mask=mask)
         durations.append(time.perf_counter() - start)
@@ -89,10 +88,6 @@ def explore_cost(costs):
     ----------
     costs : list of Cost
         What `measure_costs` measured on this machine.
-
-    Returns
-    -------
-    Explorer
     """
     costs = check_list("costs", costs, "the results of `measure_costs`")
     for i, cost in enumerate(costs):
@@ -130,6 +125,50 @@ def explore_cost(costs):
     options = [(str(n), i) for i, n in enumerate(steps)]
     slider = labelled_selection("steps", options, len(steps) - 1)
     return Explorer(panels[0].figure, {"chosen": slider}, draw)
+
+
+def explore_padding(lengths, *, n_buckets=1):
+    """Move the number of buckets and see how much of a data set is padding.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Timesteps of each sequence.
+    n_buckets : int
+        Where the slider starts, 1 to 12.
+    """
+    lengths = check_lengths(lengths)
+    (ax,) = plots.new_axes(height=3.6)
+
+    def draw(n_buckets):
+        buckets = bucket_by_length(lengths, n_buckets)
+        _plot_padding(lengths, buckets, ax)
+        cells = sum(len(bucket) * lengths[bucket].max() for bucket in buckets)
+        return (
+            f"{n_buckets} {plural('bucket', n_buckets)}: {lengths.sum()} real timesteps in "
+            f"{cells} computed ones, so {1 - lengths.sum() / cells:.0%} of the work is padding."
+        )
+
+    slider = labelled_slider("buckets", n_buckets, 1, min(12, len(lengths)))
+    return Explorer(ax.figure, {"n_buckets": slider}, draw)
+
+
+def _plot_padding(lengths, buckets, ax):
+    """Draw every sequence as one line: its real timesteps, then its padding."""
+    order = np.concatenate([bucket[np.argsort(lengths[bucket])] for bucket in buckets])
+    padded = np.repeat([lengths[bucket].max() for bucket in buckets], [len(b) for b in buckets])
+    position, edges = np.arange(len(order)), np.cumsum([len(bucket) for bucket in buckets])
+    plots.fresh_axes(ax)
+    real = {"color": plots.REAL["facecolor"], "step": "mid", "gid": plots.DRAWN}
+    hatched = plots.PADDED | {"step": "mid", "gid": plots.DRAWN, "linewidth": 0}
+    ax.fill_between(position, 0, lengths[order], **real)
+    ax.fill_between(position, lengths[order], padded, **hatched)
+    plots.add_borders(ax, edges[:-1] - 0.5, -0.5, lengths.max() - 0.5)
+    ax.set_xlim(-0.5, len(order) - 0.5)
+    ax.set_ylim(0, lengths.max() * 1.25)
+    ax.set_xlabel("sequence, sorted by length", fontsize=plots.FONT)
+    ax.set_ylabel("timesteps", fontsize=plots.FONT)
+    plots.add_legend(ax, real=plots.REAL, padded=plots.PADDED, bucket=plots.BORDER)
 
 
 @feedback

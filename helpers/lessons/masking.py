@@ -20,10 +20,6 @@ def explore_masks(model, sequences, *, timesteps=None):
     sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
     timesteps : int, optional
         The longest padding to offer; four times the longest sequence if None.
-
-    Returns
-    -------
-    Explorer
     """
     sequences = check_sequences(sequences)
     longest = max(map(len, sequences))

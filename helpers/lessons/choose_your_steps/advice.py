@@ -10,13 +10,15 @@ import textwrap
 from typing import NamedTuple
 
 import numpy as np
-from helpers.scenarios import Comparison, root_mean_error
 
+from helpers.lessons.choose_your_steps.scenarios import Comparison, root_mean_error
 from helpers.validation import check_lengths
 from helpers.windows import bucket_by_length
 
 COUNTS = 2.0  # times the wobble
 CLOSE = 0.05  # above the best error, as a share of it
+
+_WIDTH = 96  # characters of a line
 
 
 class Sentence(NamedTuple):
@@ -117,12 +119,12 @@ def recommend(comparison, *, lengths=None):
     return sentences + ([] if lengths is None else _bucket(check_lengths(lengths)))
 
 
-def in_words(sentences, *, width=96):
-    """Return a recommendation as lines of text of at most `width` characters."""
+def in_words(sentences):
+    """Return a recommendation as lines of text of at most 96 characters."""
     lines = []
     for n, s in enumerate(sentences, start=1):
         parts = (f"{n}. {s.says}", f"Evidence: {s.evidence}", f"What would change it: {s.change}")
-        first, *rest = (textwrap.fill(part, width - 3, subsequent_indent="   ") for part in parts)
+        first, *rest = (textwrap.fill(part, _WIDTH - 3, subsequent_indent="   ") for part in parts)
         lines += [first, *(textwrap.indent(part, "   ", lambda line: True) for part in rest), ""]
     return "\n".join(lines[:-1])
 

@@ -267,13 +267,7 @@ def _decode(content, name):
         )
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise ValueError(f"`{name}` must be in UTF-8. Received: UTF-16 in line 1. {_SAVE}")
-    if len(content.translate(None, _CONTROL)) < len(content):
-        at = next(i for i, byte in enumerate(content) if byte in _CONTROL)
-        kind = "an Excel or ZIP file" if content[:2] == b"PK" else "binary data"
-        raise ValueError(
-            f"`{name}` must be a text file. Received: {kind} (a byte {content[at]:#04x} in line "
-            f"{_line(content, at)}). {_SAVE}"
-        )
+    _check_is_text(content, name)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
@@ -285,6 +279,16 @@ def _decode(content, name):
 
 _CONTROL = bytes(range(9)) + bytes(range(14, 32))  # all but tabs and line ends
 _SAVE = "Open it in a spreadsheet or an editor and save it as CSV in UTF-8."
+
+
+def _check_is_text(content, name):
+    if len(content.translate(None, _CONTROL)) < len(content):
+        at = next(i for i, byte in enumerate(content) if byte in _CONTROL)
+        kind = "an Excel or ZIP file" if content[:2] == b"PK" else "binary data"
+        raise ValueError(
+            f"`{name}` must be a text file. Received: {kind} (a byte {content[at]:#04x} in line "
+            f"{_line(content, at)}). {_SAVE}"
+        )
 
 
 def _line(content, position):
@@ -313,6 +317,11 @@ def _rows(text, name):
             f"{first + end + 1}. Look for a quotation mark that is not closed."
         ) from None
     rows, starts = _without_blank_lines(rows, starts)
+    _check_rows(rows, starts, name)
+    return rows, starts
+
+
+def _check_rows(rows, starts, name):
     if not rows:
         raise ValueError(
             f"`{name}` must hold a line with column names and rows below it. Received: comments "
@@ -325,7 +334,6 @@ def _rows(text, name):
                 f"{len(rows[0])} in line {starts[0]}, {len(row)} in line {start}. Correct the "
                 "line, or put text that holds the separator in quotation marks."
             )
-    return rows, starts
 
 
 def _without_blank_lines(rows, starts):

@@ -1,29 +1,35 @@
 """Scenarios trained under a slider, compared in one picture and one table."""
 
-import time
+from functools import partial
 from html import escape
 
 import ipywidgets as widgets
 import numpy as np
-from helpers.advice import as_table, choose_scenario, number, recommend, table_rows
-from helpers.explorers.background import Background
-from helpers.explorers.base import LABEL, Explorer, carry_word, labelled_slider
-from helpers.scenarios import (
+
+from helpers import plots
+from helpers.explorers import Explorer, Trainer, carry_word, labelled_slider
+from helpers.lessons.choose_your_steps.advice import (
+    as_table,
+    choose_scenario,
+    number,
+    recommend,
+    table_rows,
+)
+from helpers.lessons.choose_your_steps.pictures import plot_scenarios
+from helpers.lessons.choose_your_steps.scenarios import (
     Comparison,
     Task,
     copying_errors,
     longest_steps,
     measure_scenario,
+    prepare_training,
     root_mean_error,
-    scenario_model,
 )
-
-from helpers import plots
-from helpers.plots import series as series_plots
-from helpers.validation import check_list, check_steps, check_whole_number
+from helpers.models import build_rnn
+from helpers.validation import check_list, check_whole_number
 
 
-def explore_scenarios(task, *, unit="", steps=1, effort=1, units=16):
+def explore_scenarios(task, *, unit="", effort=1, units=16):
     """Train on windows of several lengths, carried and reset, and compare the errors.
 
     Parameters
@@ -32,58 +38,41 @@ def explore_scenarios(task, *, unit="", steps=1, effort=1, units=16):
         As `forecast_task` makes it.
     unit : str
         Of the target.
-    steps : int
-        Where the slider starts.
     effort : int
-        How many times as long to train as `measure_scenario` does by itself.
+        How many times as long to train as usual.
     units : int
         Of the `LSTM`.
 
     Returns
     -------
     Explorer
-        `train([1, 4, 16])` measures these window lengths, carried and reset, in the background;
-        `progress` is a bar with a button to stop it; `wait()` returns when it has ended. The
-        button Train measures the steps of the slider; once more, with another seed, if they are
-        measured already. Then `steps` and `comparison` hold what was found, `recommend()` and
-        `table()` put it into words, and `model(steps)` is a trained model.
+        With a `trainer`, which measures the steps of the slider; once more, with another seed,
+        if they are measured already. `train([1, 4, 16])` makes it measure these window lengths,
+        carried and reset, in the background. Then `steps` and `comparison` hold what was found,
+        `recommend()` and `table()` put it into words, and `model(steps)` is a trained model.
     """
-    return _Scenarios(task, unit, steps, effort, units)
+    if not isinstance(task, Task):
+        raise TypeError(f"`task` must be a Task, as `forecast_task` makes it. Received: {task!r}.")
+    units = check_whole_number("units", units)
+    return _Scenarios(task, unit, check_whole_number("effort", effort), units)
 
 
 class _Scenarios(Explorer):
-    def __init__(self, task, unit, steps, effort, units):
-        if not isinstance(task, Task):
-            raise TypeError(
-                f"`task` must be a Task, as `forecast_task` makes it. Received: {task!r}."
-            )
-        self.task, self._unit = task, unit
-        self._effort = check_whole_number("effort", effort)
-        self._units = check_whole_number("units", units)
+    def __init__(self, task, unit, effort, units):
+        self.task, self._unit, self._effort, self._units = task, unit, effort, units
         self._longest = longest_steps(task)
-        check_steps(steps, self._longest)
         self._copying, self._sizes = copying_errors(task)
+        self._trainings = {}  # steps to Training
         self._measured = {}  # (steps, carry) to Scenario
         self._chosen, self._advice = None, ""
-        self._background = Background()
-        self._train = widgets.Button(description="Train", icon="play")
-        self._halt = widgets.Button(description="Stop", icon="stop", disabled=True)
-        self._bar = widgets.FloatProgress(
-            0.0, min=0.0, max=1.0, description="training", style=LABEL
-        )
-        self._status, self._table = widgets.HTML(), widgets.HTML()
-        self.progress = widgets.HBox([self._halt, self._bar, self._status])
-        self._train.on_click(lambda _: self._start([self.controls["steps"].value]))
-        self._halt.on_click(lambda _: self._background.stop())
-        self._axes = plots.new_axes(3, height=7.4, ratios=(5, 2, 2))
-        figure = self._axes[0].figure
-        figure.set_layout_engine(None)  # the labels' widths change when the first errors come
-        figure.subplots_adjust(left=0.12, right=0.98, top=0.94, bottom=0.08, hspace=0.3)
+        self.trainer = Trainer(self._run, lambda: ([self.controls["steps"].value],))
+        self._table = widgets.HTML()
+        self._axes = _new_axes()
         super().__init__(
-            figure,
-            {"steps": labelled_slider("steps", steps, 1, self._longest)},
+            self._axes[0].figure,
+            {"steps": labelled_slider("steps", 1, 1, self._longest)},
             self._describe,
-            extra=[widgets.HBox([self._train, self.progress])],
+            extra=[self.trainer],
         )
         self.children = [*self.children, self._table]
 
@@ -94,11 +83,7 @@ class _Scenarios(Explorer):
         """
         steps = check_list("steps", steps, "window lengths, such as [1, 4, 16]")
         steps = [check_whole_number("steps", n) for n in steps]
-        self._start([n for n in steps if n <= self._longest] or [self._longest])
-
-    def wait(self):
-        """Wait for the end of the training. Interrupting the kernel stops it, as Stop does."""
-        self._background.wait()
+        self.trainer.start([n for n in steps if n <= self._longest] or [self._longest])
 
     @property
     def comparison(self):
@@ -108,80 +93,57 @@ class _Scenarios(Explorer):
     @property
     def steps(self):
         """The window lengths measured so far, shortest first."""
-        return sorted({steps for steps, _ in self._measured})
+        return sorted({s.steps for s in self.comparison.scenarios})
 
     def recommend(self, lengths=None):
-        """Return the recommendation that `helpers.advice` draws from the comparison."""
+        """Return the recommendation drawn from the comparison; `lengths` are the sequences'."""
         return recommend(self.comparison, lengths=lengths)
 
     def table(self):
         """Return the comparison as lines of text."""
         return as_table(self.comparison, unit=self._unit)
 
-    def model(self, steps, *, carry=True):
-        """Return a model with the weights that were trained for a scenario."""
-        from helpers.models import build_rnn
-
-        if (steps, carry) not in self._measured:
+    def model(self, steps):
+        """Return a model with the weights that were trained with the state carried."""
+        if (steps, True) not in self._measured:
             raise ValueError(
                 f"`steps` must be one of those measured: {self.steps}. Received: steps={steps}. "
                 "Train it first."
             )
         model = build_rnn(self._units, features=self.task.train[0].shape[1])
-        model.set_weights(self._measured[steps, carry].weights)
+        model.set_weights(self._measured[steps, True].weights)
         return model
 
-    def _start(self, steps):
-        if self._background.busy:
-            return
-        self._train.disabled, self._halt.disabled = True, False
-        self._bar.value = 0.0
+    def _run(self, steps):
+        """Measure window lengths; what was measured before a stop stays."""
         scenarios = [(n, carry) for n in dict.fromkeys(steps) for carry in (True, False)]
-        self._background.start(self._run, scenarios)
+        for i, (n, carry) in enumerate(scenarios):
+            if self.trainer.report(i / len(scenarios), f"steps = {n}: preparing …"):
+                return
+            found = self._measure(n, carry, partial(self._report, n, carry, i, len(scenarios)))
+            if found is None:
+                return
+            self._keep(found)
+            self.redraw()
 
-    def _run(self, scenarios):
-        words = "Done."
-        try:
-            for i, (steps, carry) in enumerate(scenarios):
-                if carry:  # the first of two that share a model
-                    self._say(f"steps = {steps}: preparing …")
-                    model = scenario_model(self.task, steps, units=self._units, effort=self._effort)
-                self._measure(model, steps, carry, i / len(scenarios), 1 / len(scenarios))
-                if self._background.stopping:
-                    words = "Stopped."
-                    break
-                self.redraw()
-        except Exception as problem:  # a thread's error would vanish: show it
-            words = f"{type(problem).__name__}: {problem}"
-        self._say(words)
-        self._train.disabled, self._halt.disabled = False, True
-
-    def _measure(self, model, steps, carry, start, share):
-        name = f"steps = {steps}, state {carry_word(carry)}"
-        last = time.monotonic()
-
-        def follow(done, of):
-            nonlocal last
-            if time.monotonic() - last > 0.1 or done == of:  # few messages keep the page quick
-                last = time.monotonic()
-                self._bar.value = start + share * done / of
-                self._say(f"{name}: epoch {done} of {of}")
-            return self._background.stopping
-
-        known, other = self._measured.get((steps, carry)), self._measured.get((steps, not carry))
+    def _measure(self, steps, carry, report):
+        """Return a scenario measured for two seeds, or for one more; None where it was stopped."""
+        if steps not in self._trainings:
+            self._trainings[steps] = prepare_training(
+                self.task, steps, units=self._units, effort=self._effort
+            )
+        known = self._measured.get((steps, carry))
+        seeds = (0, 1) if known is None else (len(known.errors),)
         found = measure_scenario(
-            self.task,
-            steps,
-            carry=carry,
-            seeds=(0, 1) if known is None else (len(known.errors),),
-            units=self._units,
-            effort=self._effort,
-            mebibytes=next((s.mebibytes for s in (known, other) if s is not None), None),
-            model=model,
-            progress=follow,
+            self.task, self._trainings[steps], carry=carry, seeds=seeds, report=report
         )
-        if found is not None:
-            self._keep(found if known is None else _merged(known, found))
+        return found if known is None or found is None else _merged(known, found)
+
+    def _report(self, steps, carry, before, scenarios, done, of):
+        return self.trainer.report(
+            (before + done / of) / scenarios,
+            f"steps = {steps}, state {carry_word(carry)}: epoch {done} of {of}",
+        )
 
     def _keep(self, scenario):
         """Take over what was measured, and conclude from it here: a slider has no time for it."""
@@ -190,42 +152,37 @@ class _Scenarios(Explorer):
         self._advice = " " + self.recommend()[0].says
         self._table.value = _html_table(table_rows(self.comparison, unit=self._unit))
 
-    def _say(self, words):
-        self._status.value = f"<span>{escape(words)}</span>"
-
     def _describe(self, steps):
         """Draw every error and cost found so far, and say what it comes to."""
         copying = root_mean_error(self._copying, self._sizes)
         share = self._sizes / self._sizes.sum()
-        errors, milliseconds, mebibytes = (
-            [
-                {n: of(s) for (n, kept), s in self._measured.items() if kept is carry}
-                for carry in (True, False)
-            ]
-            for of in (
-                lambda s: np.sqrt(s.errors @ share),
-                lambda s: np.array([1000 * s.seconds]),
-                lambda s: np.array([s.mebibytes]),
-            )
-        )
+        errors = self._figures(lambda s: np.sqrt(s.errors @ share))
+        milliseconds = self._figures(lambda s: np.array([1000 * s.seconds]))
+        mebibytes = self._figures(lambda s: np.array([s.mebibytes]))
         for ax, values, ylabel, level in (
             (self._axes[0], errors, f"error ({self._unit})" if self._unit else "error", copying),
             (self._axes[1], milliseconds, "ms an epoch", None),
             (self._axes[2], mebibytes, "memory (MiB)", None),
         ):
-            series_plots.plot_scenarios(
+            plot_scenarios(
+                ax,
                 *values,
                 ylabel=ylabel,
                 longest=self._longest,
                 steps=steps,
                 copying=level,
                 chosen=self._place_of_chosen(values),
-                ax=ax,
             )
-            ax.yaxis.set_label_coords(-0.085, 0.5)
             if ax is not self._axes[-1]:
                 ax.set_xlabel("")
         return self._words(steps, *errors, copying)
+
+    def _figures(self, of):
+        """Return a figure of each scenario by steps: of those that carry, and that reset."""
+        return [
+            {s.steps: of(s) for s in self.comparison.scenarios if s.carry == carry}
+            for carry in (True, False)
+        ]
 
     def _words(self, steps, carried, reset, copying):
         found = [
@@ -245,6 +202,16 @@ class _Scenarios(Explorer):
             return None
         steps = self._chosen.steps
         return steps, values[not self._chosen.carry][steps].mean()
+
+
+def _new_axes():
+    axes = plots.new_axes(3, height=7.4, ratios=(5, 2, 2))
+    figure = axes[0].figure
+    figure.set_layout_engine(None)  # the labels' widths change when the first errors come
+    figure.subplots_adjust(left=0.12, right=0.98, top=0.94, bottom=0.08, hspace=0.3)
+    for ax in axes:
+        ax.yaxis.set_label_coords(-0.085, 0.5)
+    return axes
 
 
 def _merged(known, found):

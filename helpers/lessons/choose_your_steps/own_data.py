@@ -4,38 +4,35 @@ from html import escape
 
 import ipywidgets as widgets
 import numpy as np
-from helpers.advice import number
-from helpers.explorers.base import LABEL, Explorer, labelled_slider, longest_of, plural
-from helpers.scenarios import autocorrelation, forecast_task, starts_of_tests
 
-from helpers import data, files, plots
-from helpers.plots import series as series_plots
+from helpers import data, plots
+from helpers.explorers import LABEL, Explorer, labelled_slider, plural
+from helpers.lessons.choose_your_steps import files, pictures
+from helpers.lessons.choose_your_steps.advice import number
+from helpers.lessons.choose_your_steps.scenarios import (
+    autocorrelation,
+    forecast_task,
+    starts_of_tests,
+)
 from helpers.validation import check_sequences, check_whole_number
 
 _WIDE = {"width": "34em", "max_width": "100%"}
 _NONE = "(none)"
 _SHOWN = 200  # sequences that a slider offers
+_FAR = 200  # timesteps apart, at most, that autocorrelation is shown for
 
 
-def explore_own_data(path=None):
+def explore_own_data():
     """Choose sequences: the preloaded ones, or a CSV file of your own; and see them.
-
-    Parameters
-    ----------
-    path : str, optional
-        A CSV file to begin with; the sunspots if None.
 
     Returns
     -------
     widgets.VBox
         Its `sequences` are a list of (timesteps_i, features) arrays, `features` their names,
         `target` the feature to forecast, `unit` its name, `lengths` the timesteps of each,
-        `task` what `forecast_task` makes of them.
+        `task` what `forecast_task` makes of them. `excerpt()` is small enough to draw.
     """
-    chooser = _Chooser()
-    if path is not None:
-        chooser.read(path)
-    return chooser
+    return _Chooser()
 
 
 class _Chooser(widgets.VBox):
@@ -46,43 +43,31 @@ class _Chooser(widgets.VBox):
 
     def __init__(self):
         self._table, self._busy = None, False
-        self._source = widgets.Dropdown(
-            options=["Sunspots", "Japanese vowels"], description="data", style=LABEL, layout=_WIDE
-        )
+        self._source = _entry(widgets.Dropdown, "data", options=list(_PRELOADED))
         self._upload = widgets.FileUpload(
-            accept=".csv,.tsv,.txt", description="Upload a CSV file (up to 8 MB)"
+            accept=".csv,.tsv,.txt",
+            description="Upload a CSV file (up to 8 MB)",
+            layout={"width": "20em"},
         )
-        self._upload.layout.width = "20em"
-        self._path = widgets.Text(
-            description="or its path",
+        self._path = _entry(
+            widgets.Text,
+            "or its path",
             placeholder="folder/file.csv, up to 20 MB; then press Enter",
             continuous_update=False,
-            style=LABEL,
-            layout=_WIDE,
         )
         self._id, self._time, self._target = (
-            widgets.Dropdown(description=label, style=LABEL, layout=_WIDE)
-            for label in ("sequence", "time", "forecast")
+            _entry(widgets.Dropdown, label) for label in ("sequence", "time", "forecast")
         )
-        self._values = widgets.SelectMultiple(
-            description="features", rows=4, style=LABEL, layout=_WIDE
-        )
-        self._fill = widgets.Checkbox(
-            False, description="fill gaps with the value before", style=LABEL, layout=_WIDE
-        )
+        self._values = _entry(widgets.SelectMultiple, "features", rows=4)
+        self._fill = _entry(widgets.Checkbox, "fill gaps with the value before", value=False)
         self._columns = widgets.VBox([self._id, self._time, self._values, self._target, self._fill])
         self._status, self._body = widgets.HTML(), widgets.VBox()
-        super().__init__(
-            [
-                self._source,
-                widgets.HBox([self._upload]),
-                self._path,
-                self._columns,
-                self._status,
-                self._body,
-            ]
-        )
+        above = [self._source, widgets.HBox([self._upload]), self._path, self._columns]
+        super().__init__([*above, self._status, self._body])
         self._preload("Sunspots")
+        self._observe()
+
+    def _observe(self):
         self._source.observe(self._picked, "value")
         self._upload.observe(self._uploaded, "value")
         self._path.observe(self._typed, "value")
@@ -93,11 +78,9 @@ class _Chooser(widgets.VBox):
         """Read the CSV file at a path; raise where it cannot be used."""
         self._use_table(files.read_csv(path))
 
-    def excerpt(self, *, sequences=8, timesteps=60):
-        """Return the first sequences, none longer than `timesteps`: small enough to draw."""
-        most = check_whole_number("sequences", sequences)
-        longest = check_whole_number("timesteps", timesteps)
-        return [sequence[:longest] for sequence in self.sequences[:most]]
+    def excerpt(self):
+        """Return the first 8 sequences, 60 timesteps of each at most: small enough to draw."""
+        return [sequence[:60] for sequence in self.sequences[:8]]
 
     @property
     def words(self):
@@ -196,6 +179,10 @@ class _Chooser(widgets.VBox):
         self._status.value = f"<ul>{notes}</ul>"
 
 
+def _entry(kind, label, **options):
+    return kind(description=label, style=LABEL, layout=_WIDE, **options)
+
+
 def _sunspots():
     numbers = data.load_sunspots().numbers.astype(float)
     return [numbers[:, None]], ["sunspots"], ["Yearly sunspot numbers, 1700 to 2008."]
@@ -214,22 +201,18 @@ _PRELOADED = {"Sunspots": _sunspots, "Japanese vowels": _vowels}
 def _explore_series(own, names):
     """Show one series from some timestep on, or one of many sequences."""
     (ax,) = plots.new_axes(height=3.2)
-    sequences, lengths, features = own.sequences, own.lengths, len(own.features)
-    many, splits = len(sequences) > 1, starts_of_tests(own.task, own.lengths)
+    many, splits = len(own.sequences) > 1, starts_of_tests(own.task, own.lengths)
+    about = _about(own.lengths, len(own.features))
     if many:
-        most = min(len(sequences), _SHOWN)
-        slider = labelled_slider("sequence", 0, 0, most - 1)
-        about = f"{len(sequences)} sequences of {min(lengths):,} to {max(lengths):,} timesteps"
+        slider = labelled_slider("sequence", 0, 0, min(len(own.sequences), _SHOWN) - 1)
     else:
-        slider = labelled_slider("from timestep", 0, 0, lengths[0] - 10)
-        about = f"One series of {lengths[0]:,} timesteps"
-    about += f", {features} {plural('feature', features)}."
+        slider = labelled_slider("from timestep", 0, 0, own.lengths[0] - 10)
 
     def draw(place):
         row, start = (place, 0) if many else (0, place)
-        values = sequences[row][start:, own.target]
+        values = own.sequences[row][start:, own.target]
         split = None if splits is None else splits[row]
-        series_plots.plot_series(values, start=start, split=split, ylabel=own.unit, ax=ax)
+        pictures.plot_series(ax, values, start=start, split=split, ylabel=own.unit)
         which = f"Sequence {place}" if many else f"From timestep {start}"
         if many and names:
             which += f" ({names[place]})"
@@ -242,7 +225,14 @@ def _explore_series(own, names):
     return Explorer(ax.figure, {"place": slider}, draw)
 
 
-def explore_autocorrelation(sequences, *, target=0, unit="value", lag=1, most=200):
+def _about(lengths, features):
+    about = f"One series of {lengths[0]:,} timesteps"
+    if len(lengths) > 1:
+        about = f"{len(lengths)} sequences of {min(lengths):,} to {max(lengths):,} timesteps"
+    return f"{about}, {features} {plural('feature', features)}."
+
+
+def explore_autocorrelation(sequences, *, target=0, unit="value"):
     """Move a distance and see how much values that far apart have to do with one another.
 
     Parameters
@@ -252,10 +242,6 @@ def explore_autocorrelation(sequences, *, target=0, unit="value", lag=1, most=20
         The feature to look at.
     unit : str
         What it is.
-    lag : int
-        Where the slider starts, in timesteps.
-    most : int
-        The largest distance to offer; at most half of the longest sequence.
 
     Returns
     -------
@@ -263,7 +249,7 @@ def explore_autocorrelation(sequences, *, target=0, unit="value", lag=1, most=20
     """
     sequences = check_sequences(sequences)
     target = check_whole_number("target", target, minimum=0, maximum=np.shape(sequences[0])[1] - 1)
-    most = min(check_whole_number("most", most), max(1, longest_of(sequences) // 2))
+    most = min(_FAR, max(1, max(map(len, sequences)) // 2))
     correlation = autocorrelation(sequences, most)[:, target]
     values = [np.asarray(sequence, float)[:, target] for sequence in sequences]
     pairs_ax, ax = plots.new_axes(2, height=5.8, ratios=(3, 2))
@@ -272,15 +258,14 @@ def explore_autocorrelation(sequences, *, target=0, unit="value", lag=1, most=20
         long = [each for each in values if len(each) > lag]
         before = np.concatenate([each[: len(each) - lag] for each in long])
         after = np.concatenate([each[lag:] for each in long])
-        series_plots.plot_pairs(before, after, ylabel=unit, ax=pairs_ax)
-        series_plots.plot_autocorrelation(correlation, lag, ax=ax)
+        pictures.plot_pairs(pairs_ax, before, after, ylabel=unit)
+        pictures.plot_autocorrelation(ax, correlation, lag)
         return (
             f"{unit}, {lag} {plural('timestep', lag)} apart: autocorrelation "
             f"{correlation[lag]:.2f}, from {len(before):,} pairs. {_strength(correlation[lag])}"
         )
 
-    slider = labelled_slider("distance", lag, 1, most)
-    return Explorer(pairs_ax.figure, {"lag": slider}, draw)
+    return Explorer(pairs_ax.figure, {"lag": labelled_slider("distance", 1, 1, most)}, draw)
 
 
 def _strength(correlation):

@@ -8,13 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.validation import (
-    check_flag,
-    check_list,
-    check_sequences,
-    check_whole_number,
-)
-from helpers.windows import join_windows, split_windows
+from helpers.models import build_rnn
+from helpers.quiet import keras
+from helpers.training import epoch_mebibytes, predict_windows, train_windows
+from helpers.validation import check_sequences, check_whole_number
+from helpers.windows import Windows, join_windows, split_windows
 
 ROW = 256  # timesteps: longer training sequences are cut into rows of this length
 TRAIN, CHECK, TEST = 8192, 512, 2048  # timesteps at most, so that training stays quick
@@ -31,6 +29,11 @@ class Held(NamedTuple):
     rows: list
     warm_up: list
 
+    @property
+    def counted(self):
+        """How many forecasts of each row count."""
+        return [len(row) - 1 - before for row, before in zip(self.rows, self.warm_up, strict=True)]
+
 
 class Task(NamedTuple):
     """Sequences made ready: what to train on, to check and to test with, and what was left out.
@@ -46,6 +49,17 @@ class Task(NamedTuple):
     target: int
     scale: float
     words: list
+
+
+class Training(NamedTuple):
+    """What both scenarios of a window length share: a compiled model, its windows, its memory."""
+
+    model: keras.Sequential
+    units: int
+    inputs: Windows
+    targets: Windows
+    epochs: int
+    mebibytes: float
 
 
 class Scenario(NamedTuple):
@@ -125,8 +139,7 @@ def starts_of_tests(task, lengths):
     """Return at which timestep of each sequence its test part begins; None if split by sequence."""
     if len(lengths) >= _FEW or len(task.test.rows) != len(lengths):
         return None
-    held = [len(row) - 1 - before for row, before in zip(*task.test, strict=True)]
-    return [length - n for length, n in zip(lengths, held, strict=True)]
+    return [length - n for length, n in zip(lengths, task.test.counted, strict=True)]
 
 
 def copying_errors(task):
@@ -141,114 +154,83 @@ def copying_errors(task):
     (ndarray, ndarray), each (pieces,)
     """
     squared = _squared(task, task.test, [row[:-1, task.target] for row in task.test.rows])
-    pieces = _pieces(squared)
-    return np.array([piece.mean() for piece in pieces]), np.array([len(piece) for piece in pieces])
+    return _piece_errors(task, squared), np.array([len(piece) for piece in _pieces(squared)])
 
 
-def measure_scenario(
-    task,
-    steps,
-    *,
-    carry=True,
-    seeds=(0, 1),
-    units=16,
-    effort=1,
-    mebibytes=None,
-    model=None,
-    progress=lambda done, of: None,
-):
-    """Train an `LSTM` on windows of a task, and test it.
+def prepare_training(task, steps, *, units, effort):
+    """Return what `measure_scenario` trains for one window length, carried and reset.
 
     Every scenario reads the data at least 20 times and makes at least 1,000 updates of the
-    weights: long windows make few in an epoch. The learning rate falls from 0.01 to zero. Ten
-    times in a training the error in the check part is looked at, and the weights with the
-    lowest are kept: so none is trained too long.
+    weights: long windows make few in an epoch. The learning rate falls from 0.01 to zero.
 
     Parameters
     ----------
     task : Task
     steps : int
         Timesteps in a window, 1 to the longest training row.
+    units : int
+        Of the `LSTM`.
+    effort : int
+        How many times as long to train.
+
+    Returns
+    -------
+    Training
+    """
+    inputs, targets = (split_windows(part, steps) for part in _pairs(task.train, task.target))
+    updates = len(inputs.inputs)
+    epochs = effort * max(EPOCHS, -(-UPDATES // updates))
+    model = build_rnn(units, features=inputs.inputs.shape[-1])
+    # A rate that falls to zero ends in one place; a constant one keeps jumping about it.
+    rate = keras.optimizers.schedules.CosineDecay(0.01, epochs * updates)
+    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), "mse")
+    model.optimizer.build(model.trainable_variables)
+    mebibytes = epoch_mebibytes(model, inputs.inputs, targets.inputs, mask=inputs.mask)
+    return Training(model, units, inputs, targets, epochs, float(mebibytes))
+
+
+def measure_scenario(task, training, *, carry, seeds, report):
+    """Train on windows of a task, and test.
+
+    Ten times in a training the error in the check part is looked at, and the weights with the
+    lowest are kept: so none is trained too long.
+
+    Parameters
+    ----------
+    task : Task
+    training : Training
+        As `prepare_training` made it for this task. Its weights are replaced.
     carry : bool
         Carry the state from window to window, in training and in testing, or reset it.
     seeds : sequence of int
         One training for each.
-    units : int
-    effort : int
-        How many times as long to train.
-    mebibytes : float, optional
-        The memory, where it is known already: carrying does not change it.
-    model : keras.Sequential, optional
-        As `scenario_model` made it for the same task, steps, units and effort: it spares the
-        seconds of preparing another. Its weights are replaced.
-    progress : callable
+    report : callable
         Called after each epoch with the epochs done and those to do. Where it returns True,
         training stops and nothing is returned.
 
     Returns
     -------
     Scenario, or None if it was stopped
-
-    Raises
-    ------
-    ValueError, TypeError
     """
-    import keras  # TensorFlow loads here
-
-    from helpers.models import build_rnn
-    from helpers.training import epoch_mebibytes, train_windows
-
-    seeds = check_list("seeds", seeds, "whole numbers")
-    seeds = [check_whole_number("seeds", seed, minimum=0) for seed in seeds]
-    carry = check_flag("carry", carry)
-    inputs, targets, epochs = _training_part(task, steps, effort)
-    if model is None:
-        model = scenario_model(task, steps, units=units, effort=effort)
-    if mebibytes is None:
-        mebibytes = epoch_mebibytes(model, inputs.inputs, targets.inputs, mask=inputs.mask)
-    clock, errors = _Clock(progress, epochs * len(seeds)), []
+    model, steps = training.model, training.inputs.inputs.shape[2]
+    follower, errors = _Follower(task, training, carry, len(seeds), report), []
     for seed in seeds:
-        for variable in model.optimizer.variables:
-            variable.assign(np.zeros(variable.shape, variable.dtype))
-        keras.utils.set_random_seed(seed)
-        model.set_weights(build_rnn(units, features=inputs.inputs.shape[-1]).get_weights())
-        keeper = _Keeper(model, task, steps, carry, epochs)
-        follow = keras.callbacks.LambdaCallback(
-            on_epoch_begin=clock.begin,
-            on_epoch_end=lambda epoch, logs, keep=keeper: (clock.end(model), keep(epoch)),
-        )
-        train_windows(
-            model,
-            inputs.inputs,
-            targets.inputs,
-            mask=inputs.mask,
-            epochs=epochs,
-            carry=carry,
-            callbacks=[follow],
-        )
-        if clock.stopped:
+        _start_anew(training, seed)
+        _train(training, carry, follower)
+        if follower.stopped:
             return None
-        model.set_weights(keeper.weights)
-        pieces = _pieces(_forecast_errors(model, task, task.test, steps, carry))
-        errors.append([piece.mean() for piece in pieces])
-    seconds = float(np.median(clock.durations))
-    weights = model.get_weights()
-    return Scenario(steps, carry, np.array(errors), seconds, float(mebibytes), epochs, weights)
-
-
-def scenario_model(task, steps, *, units=16, effort=1):
-    """Return the compiled model of `measure_scenario`; its parameters are explained there."""
-    import keras
-
-    from helpers.models import build_rnn
-
-    inputs, _, epochs = _training_part(task, steps, effort)
-    model = build_rnn(units, features=inputs.inputs.shape[-1])
-    # A rate that falls to zero ends in one place; a constant one keeps jumping about it.
-    rate = keras.optimizers.schedules.CosineDecay(0.01, epochs * len(inputs.inputs))
-    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), "mse")
-    model.optimizer.build(model.trainable_variables)
-    return model
+        squared = _forecast_errors(model, task, task.test, steps, carry)
+        errors.append(_piece_errors(task, squared))
+    seconds = float(np.median(follower.durations))
+    return Scenario(
+        steps,
+        carry,
+        np.array(errors),
+        seconds,
+        training.mebibytes,
+        training.epochs,
+        model.get_weights(),
+    )
 
 
 def longest_steps(task):
@@ -342,7 +324,7 @@ def _split_in_time(sequences):
             part.warm_up.append(min(ROW, start - 1))
             part.rows.append(sequence[start - 1 - part.warm_up[-1] : end])
     where = "" if count == 1 else f" of each of the {count} sequences"
-    counts = [sum(map(len, train)), *(_counted(part) for part in (check, test))]
+    counts = [sum(map(len, train)), sum(check.counted), sum(test.counted)]
     words = [
         f"Tested on the last part{where}: {counts[2]:,} timesteps. Before it, {counts[0]:,} to "
         f"train on, and {counts[1]:,} to choose the weights to keep."
@@ -372,10 +354,6 @@ def _split_by_sequence(sequences):
 def _held(total, share, most):
     """Return how many of a total to hold out: one in `share`, at least one."""
     return max(1, min(total // share, most))
-
-
-def _counted(held):
-    return sum(len(row) - 1 - before for row, before in zip(*held, strict=True))
 
 
 def _note_unused(words, total, used):
@@ -414,21 +392,72 @@ def _statistics(train, target):
     return mean, np.where(constant, 1.0, std), constant
 
 
-def _training_part(task, steps, effort):
-    """Return the windows of inputs and targets, and for how many epochs to train on them."""
-    inputs, targets = (split_windows(part, steps) for part in _pairs(task.train, task.target))
-    epochs = max(EPOCHS, -(-UPDATES // len(inputs.inputs)))
-    return inputs, targets, epochs * check_whole_number("effort", effort)
-
-
 def _pairs(rows, target):
     return [row[:-1] for row in rows], [row[1:, target : target + 1] for row in rows]
 
 
-def _forecast_errors(model, task, held, steps, carry):
-    """Return the squared error of each forecast that counts, in the target's own unit."""
-    from helpers.training import predict_windows
+def _start_anew(training, seed):
+    """Give the model first weights, and its optimizer none of what it kept of other ones."""
+    model = training.model
+    for variable in model.optimizer.variables:
+        variable.assign(np.zeros(variable.shape, variable.dtype))
+    keras.utils.set_random_seed(seed)
+    first = build_rnn(training.units, features=model.input_shape[-1])
+    model.set_weights(first.get_weights())
 
+
+def _train(training, carry, follower):
+    """Train, and leave the weights in the model that had the lowest error in the check part."""
+    keeper = keras.callbacks.EarlyStopping(
+        monitor=_Follower.ERROR, mode="min", patience=training.epochs, restore_best_weights=True
+    )
+    train_windows(
+        training.model,
+        training.inputs.inputs,
+        training.targets.inputs,
+        mask=training.inputs.mask,
+        epochs=training.epochs,
+        carry=carry,
+        callbacks=[follower, keeper],
+    )
+
+
+class _Follower(keras.callbacks.Callback):
+    """Times epochs, reports them, and adds the error in the check part to their logs."""
+
+    ERROR = "error in the check part"
+
+    def __init__(self, task, training, carry, trainings, report):
+        super().__init__()
+        steps, self._epochs = training.inputs.inputs.shape[2], training.epochs
+        self._error_now = lambda: _forecast_errors(
+            training.model, task, task.check, steps, carry
+        ).mean()
+        self._every, self._of = max(1, self._epochs // CHECKS), self._epochs * trainings
+        self._report = report
+        self.durations, self.stopped = [], False
+
+    def on_train_begin(self, logs=None):
+        self._error = np.inf
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.durations.append(time.perf_counter() - self._start)
+        # Looking after every epoch makes the lesson's training half as long again.
+        if (epoch + 1) % self._every == 0 or epoch + 1 == self._epochs:
+            self._error = self._error_now()
+        logs[self.ERROR] = self._error  # an error seen before is no improvement
+        self.stopped = self._report(len(self.durations), self._of)
+        self.model.stop_training = self.stopped
+
+
+def _forecast_errors(model, task, held, steps, carry):
+    """Return the squared error of each forecast that counts, of standardised values.
+
+    In the target's own unit they could be too large or small for what Keras compares in float32.
+    """
     inputs, _ = _pairs(held.rows, task.target)
     lengths = [len(row) for row in inputs]
     windows = split_windows(inputs, min(steps, max(lengths)))
@@ -440,8 +469,8 @@ def _forecast_errors(model, task, held, steps, carry):
 def _squared(task, held, forecasts):
     return np.concatenate(
         [
-            ((forecast - row[1:, task.target])[before:] * task.scale) ** 2
-            for forecast, row, before in zip(forecasts, *held, strict=True)
+            (forecast - row[1:, task.target])[before:] ** 2
+            for forecast, row, before in zip(forecasts, held.rows, held.warm_up, strict=True)
         ]
     )
 
@@ -450,33 +479,6 @@ def _pieces(squared):
     return np.array_split(squared, min(PIECES, len(squared)))
 
 
-class _Keeper:
-    """Keeps the weights that have the lowest error in the check part."""
-
-    def __init__(self, model, task, steps, carry, epochs):
-        self._model, self._epochs, self._every = model, epochs, max(1, epochs // CHECKS)
-        self._forecast = lambda: _forecast_errors(model, task, task.check, steps, carry)
-        self._lowest, self.weights = np.inf, model.get_weights()
-
-    def __call__(self, epoch):
-        if (epoch + 1) % self._every and epoch + 1 < self._epochs:
-            return
-        error = self._forecast().mean()
-        if error < self._lowest:
-            self._lowest, self.weights = error, self._model.get_weights()
-
-
-class _Clock:
-    """Times epochs, reports them, and stops training when it is told to."""
-
-    def __init__(self, progress, of):
-        self._progress, self._of = progress, of
-        self.durations, self.stopped = [], False
-
-    def begin(self, epoch, logs=None):
-        self._start = time.perf_counter()
-
-    def end(self, model):
-        self.durations.append(time.perf_counter() - self._start)
-        self.stopped = self._progress(len(self.durations), self._of) is True
-        model.stop_training = self.stopped
+def _piece_errors(task, squared):
+    """Return the mean squared error of each piece, in the target's own unit."""
+    return task.scale**2 * np.array([piece.mean() for piece in _pieces(squared)])

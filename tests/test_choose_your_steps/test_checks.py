@@ -1,16 +1,11 @@
-"""The checks of lesson 07 accept what is right, and give a hint where it is not."""
+"""The checks of the lesson accept what is right, and give a hint where it is not."""
 
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from helpers import checks
-
-
-def said(capsys, check, answer):
-    verdict = check(answer)
-    return bool(verdict), capsys.readouterr().out.strip()
+from helpers.lessons import choose_your_steps as lesson
 
 
 @pytest.mark.parametrize(
@@ -21,8 +16,8 @@ def said(capsys, check, answer):
         lambda series: (sum((b - a) ** 2 for a, b in pairwise(series)) / (len(series) - 1)) ** 0.5,
     ],
 )
-def test_every_way_to_measure_copying_is_right(solution, capsys):
-    assert said(capsys, checks.check_07_copying, solution) == (True, "Right.")
+def test_every_way_to_measure_copying_is_right(solution, answered):
+    assert answered(lesson.check_copying, solution) == (True, "Right.")
 
 
 @pytest.mark.parametrize(
@@ -36,8 +31,8 @@ def test_every_way_to_measure_copying_is_right(solution, capsys):
         (None, "Not yet"),
     ],
 )
-def test_a_wrong_miss_gets_a_hint(wrong, words, capsys):
-    right, out = said(capsys, checks.check_07_copying, wrong)
+def test_a_wrong_miss_gets_a_hint(wrong, words, answered):
+    right, out = answered(lesson.check_copying, wrong)
     assert not right
     assert words in out
 
@@ -53,8 +48,8 @@ def test_a_wrong_miss_gets_a_hint(wrong, words, capsys):
         ),
     ],
 )
-def test_every_way_to_find_the_shortest_is_right(solution, capsys):
-    assert said(capsys, checks.check_07_shortest, solution) == (True, "Right.")
+def test_every_way_to_find_the_shortest_is_right(solution, answered):
+    assert answered(lesson.check_shortest, solution) == (True, "Right.")
 
 
 @pytest.mark.parametrize(
@@ -70,15 +65,15 @@ def test_every_way_to_find_the_shortest_is_right(solution, capsys):
         ),
     ],
 )
-def test_a_wrong_window_gets_a_hint(wrong, words, capsys):
-    right, out = said(capsys, checks.check_07_shortest, wrong)
+def test_a_wrong_window_gets_a_hint(wrong, words, answered):
+    right, out = answered(lesson.check_shortest, wrong)
     assert not right
     assert words in out
 
 
 @pytest.mark.parametrize("answer", ["bd", "db", ["b", "d"], {"B", "D"}, "b, d"])
-def test_the_supported_sentences_may_be_given_in_any_way(answer, capsys):
-    assert said(capsys, checks.check_07_supported, answer) == (True, "Right.")
+def test_the_supported_sentences_may_be_given_in_any_way(answer, answered):
+    assert answered(lesson.check_supported, answer) == (True, "Right.")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +88,7 @@ def test_the_supported_sentences_may_be_given_in_any_way(answer, capsys):
         (3, "cannot be read"),
     ],
 )
-def test_unsupported_sentences_get_a_hint(answer, words, capsys):
-    right, out = said(capsys, checks.check_07_supported, answer)
+def test_unsupported_sentences_get_a_hint(answer, words, answered):
+    right, out = answered(lesson.check_supported, answer)
     assert not right
     assert words in out

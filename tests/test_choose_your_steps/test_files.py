@@ -7,8 +7,14 @@ import time
 import numpy as np
 import pytest
 
-from helpers import files
-from helpers.files import Choice, guess_columns, make_sequences, parse_csv, read_csv
+from helpers.lessons.choose_your_steps import files
+from helpers.lessons.choose_your_steps.files import (
+    Choice,
+    guess_columns,
+    make_sequences,
+    parse_csv,
+    read_csv,
+)
 
 LONG = "station,day,rain\nnorth,1,0.0\nsouth,1,1.5\nnorth,2,4.5\nsouth,2,0.0\nsouth,3,3.0\n"
 WIDE = "date,rain,wind\n2024-01-01,0.0,3.5\n2024-01-02,4.5,2.0\n2024-01-03,1.0,6.0\n"

@@ -1,11 +1,241 @@
-"""The exercises of lesson 05."""
+"""Where does the mask go? A mask on its way through layers that one picks, and the exercises."""
 
 import warnings
+from functools import cache
+from typing import NamedTuple
 
+import ipywidgets as widgets
 import numpy as np
 
+from helpers import plots
 from helpers.exercises import AnswerError, answer_of, feedback, filled_in
-from helpers.windows import length_mask
+from helpers.explorers import LABEL, Explorer, labelled_slider, plural
+from helpers.probes import trace_masks
+from helpers.quiet import keras
+from helpers.validation import check_choice, check_sequences
+from helpers.windows import length_mask, pad_batch
+
+UNMASKED = {"facecolor": "#E69F00", "edgecolor": "#7A4B00", "hatch": "xx"}
+_NOTHING = "(none)"
+_MASKED, _REAL, _UNMASKED = range(3)  # what a timestep is
+_MOST_STAGES = 5  # `Masking`, three layers, `Dense(1)`
+_TITLE, _GAP = 1.7, 0.5  # above and below the lanes of a layer, in lanes
+
+
+class _Own(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+    def compute_output_shape(self, input_shape):
+        # Keras would find it by a call, but it takes the result of an `x * 2` before this layer
+        # for a sparse tensor, which has no product from the left.
+        return input_shape
+
+
+class _OwnSupporting(_Own):
+    supports_masking = True
+
+
+def _lstm(**options):
+    return keras.layers.LSTM(3, use_cudnn=False, **options)
+
+
+_MIDDLE = {
+    "Dense": lambda x: keras.layers.Dense(3)(x),
+    "Dropout": lambda x: keras.layers.Dropout(0.2)(x),
+    "LayerNormalization": lambda x: keras.layers.LayerNormalization()(x),
+    "LSTM(return_sequences=True)": lambda x: _lstm(return_sequences=True)(x),
+    "Bidirectional(LSTM)": lambda x: keras.layers.Bidirectional(_lstm(return_sequences=True))(x),
+    "TimeDistributed(Dense)": lambda x: keras.layers.TimeDistributed(keras.layers.Dense(3))(x),
+    "Conv1D": lambda x: keras.layers.Conv1D(3, 3, padding="same")(x),
+    "MaxPooling1D": lambda x: keras.layers.MaxPooling1D(2)(x),
+    "x * 2": lambda x: x * 2,
+    "x[:, 1:]": lambda x: x[:, 1:],
+    "own layer": lambda x: _Own()(x),
+    "own layer, supports_masking": lambda x: _OwnSupporting()(x),
+}
+_LAST = {
+    "LSTM": lambda x: _lstm()(x),
+    "GlobalAveragePooling1D": lambda x: keras.layers.GlobalAveragePooling1D()(x),
+    "GlobalMaxPooling1D": lambda x: keras.layers.GlobalMaxPooling1D()(x),
+    "x[:, -1]": lambda x: x[:, -1],
+}
+
+
+def explore_layers(sequences, *, first="Dense", second=_NOTHING):
+    """Pick the layers between `Masking` and `Dense(1)`, and see how far the mask gets.
+
+    Parameters
+    ----------
+    sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
+        The longest of at least 4 timesteps.
+    first, second : str
+        What is picked at the start, as the lists name it.
+
+    Returns
+    -------
+    Explorer
+    """
+    sequences = check_sequences(sequences)
+    longest = _check_longest(sequences)
+    most = longest * 3 // 2
+    inputs = pad_batch(sequences, timesteps=most).inputs
+    middle, end = (_NOTHING, *_MIDDLE), (_NOTHING, *_LAST)
+    (ax,) = plots.new_axes(height=4.6)
+
+    @cache
+    def follow(*names):
+        return _follow([name for name in names if name != _NOTHING], inputs)
+
+    def draw(first, second, last, length):
+        stages, ending, cells_at = follow(first, second, last)
+        cells = cells_at(length)
+        _plot_stages(ax, stages, cells, most)
+        path = " → ".join(stage.name for stage in stages)
+        return f"{path}, padded to {length} timesteps. {_verdict(ending, cells[-1])}"
+
+    controls = {
+        "first": _menu("layer 1", check_choice("first", first, middle), middle),
+        "second": _menu("layer 2", check_choice("second", second, middle), middle),
+        "last": _menu("layer 3", _NOTHING, end),
+        "length": labelled_slider("timesteps", longest, longest, most),
+    }
+    return Explorer(ax.figure, controls, draw)
+
+
+def _check_longest(sequences):
+    longest = max(map(len, sequences))
+    if longest < 4:
+        raise ValueError(
+            "`sequences` must hold one of at least 4 timesteps, so that pooling twice leaves one. "
+            f"Received: at most {longest} {plural('timestep', longest)}. Add a longer sequence."
+        )
+    return longest
+
+
+def _menu(label, value, options):
+    layout = {"width": "30em", "max_width": "100%"}
+    return widgets.Dropdown(
+        options=options, value=value, description=label, style=LABEL, layout=layout
+    )
+
+
+class _Stage(NamedTuple):
+    """A layer: its name, what it does to the mask, and what each timestep is after it."""
+
+    name: str
+    note: str
+    cells: np.ndarray  # (batch, timesteps)
+
+
+def _follow(names, inputs):
+    """Build a model and run it: return its stages, where the mask ends, and a function.
+
+    The function gives the stages' cells for inputs padded less far. Padding is 'post', so these
+    are where the cells begin.
+    """
+    model, said = _build(names, inputs.shape[-1])
+    rows = trace_masks(model, inputs)[1:]
+    by_name = {operation.name: operation for operation in model.operations}
+    operations = [by_name[row.layer] for row in rows]
+    names = ["Masking", *names, "Dense(1)"]
+    stages, ending = _read_stages(names, rows, operations, said)
+    shapes = keras.Model(model.inputs, [operation.output for operation in operations])
+
+    def cells_at(length):
+        found = shapes.compute_output_shape((len(inputs), length, inputs.shape[-1]))
+        return [
+            stage.cells[:, : _timesteps(shape)] for stage, shape in zip(stages, found, strict=True)
+        ]
+
+    return stages, ending, cells_at
+
+
+def _build(names, features):
+    """Return a model of the named layers, and what Keras said meanwhile."""
+    makers = _MIDDLE | _LAST
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        entry = keras.Input((None, features))
+        x = keras.layers.Masking()(entry)
+        for name in names:
+            x = makers[name](x)
+        model = keras.Model(entry, keras.layers.Dense(1)(x))
+    return model, "\n".join(str(warning.message) for warning in caught)
+
+
+def _read_stages(names, rows, operations, said):
+    """Return the stages, and a sentence on where the mask ends: "" if it reaches the loss."""
+    stages, ending, kind = [], "", _UNMASKED
+    for name, row, operation in zip(names, rows, operations, strict=True):
+        if row.mask is not None:
+            note, cells = "keeps the mask" if stages else "makes the mask", row.mask.astype(int)
+        else:
+            if ending:
+                note = "gets no mask" if kind == _UNMASKED else ""
+            else:
+                kind, note, ending = _end_of_mask(name, row, operation, said)
+            cells = np.full((row.shape[0], _timesteps(row.shape)), kind)
+        stages.append(_Stage(name, note, cells))
+    return stages, ending
+
+
+def _end_of_mask(name, row, operation, said):
+    """Return what timesteps are after the layer that ends the mask, a note and a sentence."""
+    if f"'{row.layer}'" in said:
+        how = "with a warning", "and Keras warns"
+    elif getattr(operation, "supports_masking", False) and len(row.shape) == 2:
+        return _REAL, "uses the mask: one output a sequence", f"{name} uses the mask."
+    else:
+        how = "without a word", "without a word"
+    return _UNMASKED, f"loses the mask, {how[0]}", f"The mask dies in {name}, {how[1]}."
+
+
+def _timesteps(shape):
+    return shape[1] if len(shape) == 3 else 1  # one output a sequence
+
+
+def _verdict(ending, cells):
+    """Say where the mask ends, and what the mean in the loss is divided by."""
+    divisor = np.count_nonzero(cells != _MASKED)
+    if not ending:
+        return (
+            f"The mask reaches the loss, which is divided by {divisor}: the real timesteps of "
+            f"{cells.size}."
+        )
+    each = "the sequences" if cells.shape[1] == 1 else "all timesteps, real or not"
+    return f"{ending} The loss is divided by {divisor}: {each}."
+
+
+def _plot_stages(ax, stages, cells, timesteps):
+    """Draw, layer under layer, which timesteps are real, masked, or without a mask."""
+    plots.fresh_axes(ax)
+    batch = len(cells[0])
+    height = _TITLE + batch + _GAP
+    tops = np.arange(len(stages)) * height
+    lanes = (tops[:, None] + _TITLE + np.arange(batch)).ravel()
+    codes = np.full((len(lanes), timesteps), -1)
+    text = {"va": "center", "fontsize": plots.FONT - 1, "gid": plots.DRAWN}
+    for i, (stage, top) in enumerate(zip(stages, tops, strict=True)):
+        codes[i * batch : (i + 1) * batch, : cells[i].shape[1]] = cells[i]
+        ax.text(-0.5, top + 0.8, stage.name, weight="bold", **text)
+        ax.text(timesteps - 0.5, top + 0.8, stage.note, ha="right", **text)
+    styles = {_MASKED: plots.PADDED, _REAL: plots.REAL, _UNMASKED: UNMASKED}
+    for code, style in styles.items():
+        lane, start, length = _runs(codes == code)
+        plots.add_rectangles(ax, start - 0.5, lanes[lane], length, 0.9, style)
+    plots.frame_timesteps(ax, timesteps, "", ylim=(_MOST_STAGES * height, -0.5))
+    ax.set_yticks(())
+    ax.spines["left"].set_visible(False)
+    unmasked = {"no mask: all count": UNMASKED}
+    plots.add_legend(ax, real=plots.REAL, masked=plots.PADDED, **unmasked)
+
+
+def _runs(where):
+    """Return lane, start and length of each run of True: fewer rectangles draw sooner."""
+    changes = np.diff(where.astype(int), axis=1, prepend=0, append=0)
+    (lane, start), (_, stop) = np.nonzero(changes == 1), np.nonzero(changes == -1)
+    return lane, start, stop - start
 
 
 @feedback
@@ -15,34 +245,34 @@ def check_masked_mse(function):
     for lengths, padding in (([7, 12, 4], "post"), ([3, 1], "pre"), ([5, 5], "post")):
         mask = length_mask(lengths, max(lengths) + 1, padding=padding)
         targets, predictions = rng.normal(size=(2, *mask.shape))
-        squares = (targets - predictions) ** 2
         of = f"for lengths of {lengths} padded to {mask.shape[1]} "
         answer = answer_of(function, targets.copy(), predictions.copy(), mask.copy(), of=of)
         answer = np.asarray(answer, dtype=float)
         if answer.ndim:
             raise AnswerError(f"Not yet: one number is wanted, your shape is {answer.shape}.")
-        if np.isclose(answer, squares[mask].mean()):
-            continue
-        if np.isclose(answer, squares.mean()):
-            raise AnswerError("Not yet: the errors in the padding are in your mean.")
-        if np.isclose(answer, np.where(mask, squares, 0).mean()):
-            raise AnswerError(
-                "Not yet: the sum is right. You divided it by all timesteps, not by the real ones."
-            )
-        means = [row[real].mean() for row, real in zip(squares, mask, strict=True)]
-        if np.isclose(answer, np.mean(means)):
-            raise AnswerError(
-                "Not yet: you averaged each sequence first, so a timestep of a short one counts "
-                "more. Take all real timesteps together."
-            )
-        raise AnswerError(f"Not yet: {of}yours gives {answer:.4f}, which is off.")
+        squares = (targets - predictions) ** 2
+        if not np.isclose(answer, squares[mask].mean()):
+            raise AnswerError(f"Not yet: {_wrong_mean(answer, squares, mask, of)}")
+
+
+def _wrong_mean(answer, squares, mask, of):
+    """Return which other mean of the squares it is, in words."""
+    if np.isclose(answer, squares.mean()):
+        return "the errors in the padding are in your mean."
+    if np.isclose(answer, np.where(mask, squares, 0).mean()):
+        return "the sum is right. You divided it by all timesteps, not by the real ones."
+    means = [row[real].mean() for row, real in zip(squares, mask, strict=True)]
+    if np.isclose(answer, np.mean(means)):
+        return (
+            "you averaged each sequence first, so a timestep of a short one counts more. Take all "
+            "real timesteps together."
+        )
+    return f"{of}yours gives {answer:.4f}, which is off."
 
 
 @feedback
 def check_reader(function):
     """Say whether `function()` builds the reader, with a mask that reaches its LSTM."""
-    import keras  # TensorFlow loads here, not with the checks
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a mask may die on the way, if another one arrives
         model = answer_of(function)
@@ -52,19 +282,8 @@ def check_reader(function):
         rng = np.random.default_rng(51)
         model.set_weights([0.6 * rng.normal(size=w.shape) for w in model.get_weights()])
         sequences = [rng.normal(size=(n, 3)).astype("float32") for n in (6, 9, 2)]
-        batch = np.zeros((3, 11, 3), "float32")
-        for row, sequence in zip(batch, sequences, strict=True):
-            row[: len(sequence)] = sequence
-        answer = np.asarray(model(batch))
-        if answer.shape != (3, 4):
-            raise AnswerError(
-                "Not yet: one output of the LSTM for each sequence is wanted, (batch, units) = "
-                f"(3, 4). Yours is {answer.shape}."
-            )
-        causal = keras.layers.Conv1D(4, 3, padding="causal")
-        causal.build((None, None, 3))
-        causal.set_weights(conv.get_weights())
-        expected = np.concatenate([lstm(causal(2 * x[None])) for x in sequences])
+        answer = _read_padded(model, sequences)
+        expected = _read_unpadded(conv, lstm, sequences)
         alone = np.concatenate([model(x[None]) for x in sequences])
     if not np.allclose(alone, expected, atol=1e-4):
         raise AnswerError(
@@ -85,11 +304,27 @@ def _only_layer(model, kind):
     return found[0]
 
 
+def _read_padded(model, sequences):
+    answer = np.asarray(model(pad_batch(sequences, timesteps=11).inputs))
+    if answer.shape != (3, 4):
+        raise AnswerError(
+            "Not yet: one output of the LSTM for each sequence is wanted, (batch, units) = "
+            f"(3, 4). Yours is {answer.shape}."
+        )
+    return answer
+
+
+def _read_unpadded(conv, lstm, sequences):
+    """Return what the wanted model gives for each sequence alone, with a `Conv1D` as asked for."""
+    causal = keras.layers.Conv1D(4, 3, padding="causal")
+    causal.build((None, None, 3))
+    causal.set_weights(conv.get_weights())
+    return np.concatenate([lstm(causal(2 * x[None])) for x in sequences])
+
+
 @feedback
 def check_last_real(layer_class):
     """Say whether `layer_class()` picks each row's last real timestep by the mask."""
-    import keras  # TensorFlow loads here, not with the checks
-
     rng = np.random.default_rng(52)
     layer = answer_of(filled_in(layer_class))
     if not isinstance(layer, keras.layers.Layer):
@@ -117,8 +352,6 @@ def check_last_real(layer_class):
 
 def _check_in_a_model(layer_class, x, expected):
     """Check that the layer finds the mask that travels with its input."""
-    import keras
-
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         inputs = keras.Input((None, 2))

@@ -1,11 +1,265 @@
-"""The exercises of lesson 04."""
+"""Which rows does an epoch draw? `fit` watched, what its arguments do, and the exercises."""
 
+import warnings
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
+from helpers import plots
 from helpers.exercises import AnswerError, answer_of, feedback
+from helpers.explorers import (
+    Explorer,
+    labelled_buttons,
+    labelled_selection,
+    labelled_slider,
+    plural,
+)
+from helpers.quiet import keras
+from helpers.validation import check_whole_number
 from helpers.windows import sliding_windows
+
+AGAIN = {"facecolor": "#E69F00", "edgecolor": "white", "hatch": "xx"}
+WRONG = plots.RESET | {"linestyle": "", "marker": "X"}
+_MOST, _MOST_ROWS = 6, 16  # epochs, batch sizes and `steps_per_epoch`; rows
+_ENDLESS = 60  # batches that stand for an epoch that never ends
+
+
+class Watched(NamedTuple):
+    """What `fit` did: `epochs`, a list of row numbers for each, and the `warnings` it gave."""
+
+    epochs: list
+    warnings: list
+
+
+def watch_fit(*data, **options):
+    """Fit a small model and write down which rows each epoch draws.
+
+    The target of each row is its own number, and the loss notes the targets it is given.
+    Rows of validation data are noted too, in the epoch that looks at them.
+
+    Parameters
+    ----------
+    *data
+        What `fit` takes: `x, y` as arrays or tensors, or one dataset or generator of
+        batches. x has the shape (rows, 1), and so has y, the row numbers.
+    **options
+        For `fit`. Rows are not shuffled unless `shuffle=True` is among them.
+
+    Returns
+    -------
+    Watched
+
+    Examples
+    --------
+    >>> numbers = np.arange(5.0)[:, None]
+    >>> watch_fit(numbers, numbers, batch_size=2, epochs=2).epochs
+    [[0, 1, 2, 3, 4], [0, 1, 2, 3, 4]]
+    """
+    epochs = []
+
+    def note(numbers, outputs):
+        epochs[-1].extend(numbers.numpy().astype(int).ravel().tolist())
+        return keras.losses.mean_squared_error(numbers, outputs)
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.0), note, run_eagerly=True)  # the loss sees numbers
+    begin = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append([]))
+    callbacks = [begin, *options.pop("callbacks", ())]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        model.fit(*data, callbacks=callbacks, **{"shuffle": False, "verbose": 0} | options)
+    said = [str(warning.message) for warning in caught if warning.category is UserWarning]
+    return Watched(epochs, said)
+
+
+def explore_epochs(n_rows=10, *, batch_size=4, steps_per_epoch=2, epochs=4):
+    """Move rows, batch size, `steps_per_epoch` and epochs, and see which rows each epoch draws.
+
+    Parameters
+    ----------
+    n_rows : int
+        Where its slider starts, 1 to 16.
+    batch_size, epochs : int
+        Where their sliders start, 1 to 6.
+    steps_per_epoch : int, optional
+        Where its slider starts, 1 to 6; not given if None.
+
+    Returns
+    -------
+    Explorer
+    """
+    if steps_per_epoch is not None:
+        steps_per_epoch = check_whole_number("steps_per_epoch", steps_per_epoch, maximum=_MOST)
+    (ax,) = plots.new_axes(height=4.4)
+
+    def draw(source, n_rows, batch_size, steps_per_epoch, epochs):
+        counts, ends = _count_rows(source, n_rows, batch_size, steps_per_epoch, epochs)
+        _plot_counts(ax, counts, batch_size, ends)
+        given = f"= {steps_per_epoch}" if steps_per_epoch else "not given"
+        return (
+            f"{n_rows} {plural('row', n_rows)} in batches of {batch_size} from {source}, "
+            f"steps_per_epoch {given}: {_describe_counts(counts, ends)}"
+        )
+
+    choices = [("not given", 0), *((str(n), n) for n in range(1, _MOST + 1))]
+    controls = {
+        "source": labelled_buttons("source", ("array", "dataset", "dataset.repeat()")),
+        "n_rows": labelled_slider("rows", n_rows, 1, _MOST_ROWS),
+        "batch_size": labelled_slider("batch_size", batch_size, 1, _MOST),
+        "steps_per_epoch": labelled_selection("steps_per_epoch", choices, steps_per_epoch or 0),
+        "epochs": labelled_slider("epochs", epochs, 1, _MOST),
+    }
+    return Explorer(ax.figure, controls, draw)
+
+
+def _count_rows(source, n_rows, batch_size, steps_per_epoch, epochs):
+    """Return how often each epoch draws each row, (epochs, rows), and how each epoch ends.
+
+    It computes what Keras 3.15 does, without Keras, so that the sliders are quick; a test
+    compares the two. A `steps_per_epoch` of 0 is not given.
+    """
+    n_batches = -(-n_rows // batch_size)
+    batch_of_row = np.arange(n_rows) // batch_size
+    counts, ends, first = np.zeros((epochs, n_rows), int), [""] * epochs, 0
+    repeats = source == "dataset.repeat()"
+    wanted = steps_per_epoch or (_ENDLESS if repeats else n_batches)
+    for epoch in range(epochs):
+        taken = wanted if repeats else min(wanted, n_batches - first)
+        batches = np.arange(first, first + taken) % n_batches
+        counts[epoch] = np.bincount(batches, minlength=n_batches)[batch_of_row]
+        if taken < wanted:
+            ends[epoch] = "ran out"
+        if repeats and not steps_per_epoch:
+            ends[epoch] = "never ends"
+            break
+        first = (first + taken) % n_batches
+    return counts, ends
+
+
+def _describe_counts(counts, ends):
+    epochs, n_rows = counts.shape
+    if ends[0] == "never ends":
+        return (
+            f"epoch 0 never ends. Counted here up to {_ENDLESS} batches; "
+            f"{epochs - 1} of {epochs} {plural('epoch', epochs)} never begin."
+        )
+    numbers = ", ".join(str(count) for count in counts.sum(axis=1))
+    subject = f"the {epochs} epochs draw" if epochs > 1 else "the epoch draws"
+    never = n_rows - np.count_nonzero(counts.any(axis=0))
+    seen = f"{never} of the rows {'is' if never == 1 else 'are'} never" if never else "Every row is"
+    short = ends.count("ran out")
+    return (
+        f"{subject} {numbers} {plural('row', n_rows)}. {seen} drawn. "
+        f"{f'{short} of {epochs}' if short else 'No epoch'} ran out of data."
+    )
+
+
+def _plot_counts(ax, counts, batch_size, notes):
+    """Draw which rows each epoch draws: once, again, or not at all, with a note above each."""
+    epochs, n_rows = counts.shape
+    plots.fresh_axes(ax)
+    plots.add_cells(ax, (counts == 1).T, plots.REAL)
+    plots.add_cells(ax, (counts > 1).T, AGAIN)
+    plots.add_cells(ax, (counts == 0).T, plots.PADDED)
+    edges = np.append(np.arange(0, n_rows, batch_size), n_rows) - 0.5
+    ax.hlines(edges, -0.5, epochs - 0.5, **plots.BORDER, gid=plots.DRAWN)
+    text = {"ha": "center", "va": "bottom", "fontsize": plots.FONT - 1, "gid": plots.DRAWN}
+    for epoch, note in enumerate(notes):
+        ax.text(epoch, -0.7, note, **text)
+    # Room for the largest picture, so that those of several settings compare.
+    ax.set(xlim=(-0.5, _MOST - 0.5), ylim=(_MOST_ROWS - 0.5, -0.5 - 0.12 * _MOST_ROWS))
+    ax.set(xticks=range(_MOST), yticks=range(0, _MOST_ROWS, 2))
+    ax.set_xlabel("epoch", fontsize=plots.FONT)
+    ax.set_ylabel("row", fontsize=plots.FONT)
+    styles = {"drawn once": plots.REAL, "drawn again": AGAIN, "not drawn": plots.PADDED}
+    plots.add_legend(ax, **styles, batch=plots.BORDER)
+
+
+def explore_targets(timesteps=20, *, steps=5, stride=1, horizon=1):
+    """Move steps, stride and horizon, and see every window beside those that Keras makes.
+
+    Parameters
+    ----------
+    timesteps : int
+        Of the series, at least 10.
+    steps, stride, horizon : int
+        Where their sliders start.
+
+    Returns
+    -------
+    Explorer
+    """
+    timesteps = check_whole_number("timesteps", timesteps, minimum=10)
+    series = np.arange(timesteps)[:, None]
+    above, below = plots.new_axes(2, height=6.4)
+
+    def draw(call, steps, stride, horizon):
+        inputs, targets = sliding_windows(series, steps, stride=stride, horizon=horizon)
+        every = np.stack([inputs[:, 0, 0], targets[:, 0]], axis=1)
+        made = _pair_targets(call, timesteps, steps, stride, horizon)
+        _plot_pairs(above, every, every, steps, timesteps, "every window,\nby its start")
+        _plot_pairs(below, made, every, steps, timesteps, "from Keras,\nby its start")
+        return (
+            f"steps = {steps}, stride = {stride}, horizon = {horizon}: {len(every)} "
+            f"{plural('window', len(every))} and {plural('target', len(every))} fit. "
+            f"{_code(call, steps, stride, horizon)} makes {len(made)} "
+            f"{plural('window', len(made))}, {_are_in(made, every).sum()} of them with the right "
+            "target."
+        )
+
+    controls = {
+        "call": labelled_buttons("call", ("series twice", "as documented", "whole series")),
+        "steps": labelled_slider("steps", steps, 1, 2 * timesteps // 5),
+        "stride": labelled_slider("stride", stride, 1, timesteps // 5),
+        "horizon": labelled_slider("horizon", horizon, 1, timesteps // 5),
+    }
+    return Explorer(above.figure, controls, draw)
+
+
+def _pair_targets(call, timesteps, steps, stride, horizon):
+    """Return start and target of each window of `timeseries_dataset_from_array`, (n, 2).
+
+    It computes what Keras 3.15 does, without Keras, so that the sliders are quick; a test
+    compares the two. `_code` says what is called.
+    """
+    shift = 0 if call == "series twice" else steps + horizon - 1
+    length = timesteps - shift if call == "as documented" else timesteps
+    starts = np.arange(0, min(length - steps + 1, timesteps - shift), stride)
+    return np.stack([starts, starts + shift], axis=1)
+
+
+def _code(call, steps, stride, horizon):
+    shift = steps + horizon - 1
+    data = f"series[:-{shift}]" if call == "as documented" and shift else "series"
+    targets = "series" if call == "series twice" else f"series[{shift}:]"
+    return (
+        f"timeseries_dataset_from_array({data}, {targets}, sequence_length={steps}, "
+        f"sequence_stride={stride})"
+    )
+
+
+def _are_in(pairs, others):
+    """Return which of the pairs are among the others, (n,)."""
+    return (pairs[:, None] == others).all(axis=-1).any(axis=1)
+
+
+def _plot_pairs(ax, pairs, every, steps, timesteps, ylabel):
+    """Draw windows, each in the line of the timestep it starts at, with its target.
+
+    A target that `every` has not is wrong, and a window that only `every` has is dropped.
+    """
+    plots.fresh_axes(ax)
+    starts, right = pairs[:, 0], _are_in(pairs, every)
+    dropped = np.setdiff1d(every[:, 0], starts)
+    for style, where in ((plots.REAL, starts), (plots.PADDED, dropped)):
+        plots.add_rectangles(ax, where - 0.5, where - 0.4, steps, 0.8, style)
+    for style, which in ((plots.CHOSEN, right), (WRONG, ~right)):
+        ax.plot(pairs[which, 1], starts[which], **style, markersize=7, gid=plots.DRAWN)
+    plots.frame_timesteps(ax, timesteps, ylabel, ylim=(timesteps - 0.4, -0.6))
+    ax.set_yticks(range(0, timesteps, 1 + (timesteps - 1) // 8))
+    targets = {"its target": plots.CHOSEN, "wrong target": WRONG}
+    plots.add_legend(ax, window=plots.REAL, dropped=plots.PADDED, **targets)
 
 
 @feedback
@@ -28,21 +282,8 @@ def check_endless(function):
         of = f"for {n_rows} rows in batches of {batch_size} "
         answer = answer_of(function, x.copy(), batch_size, of=of)
         wanted = 3 * -(-n_rows // batch_size) + 1
-        batches = answer_of(_first, answer, wanted, of=of)
-        batches = [batch[0] if isinstance(batch, tuple) else batch for batch in batches]
-        batches = [np.asarray(batch) for batch in batches]
-        if any(batch.ndim != 2 or batch.shape[1] != 1 for batch in batches):
-            raise AnswerError(
-                "Not yet: each batch should have the shape (rows, 1). Is the dataset batched?"
-            )
-        if max(map(len, batches), default=0) > batch_size:
-            raise AnswerError(
-                f"Not yet: with batch_size={batch_size} a batch holds "
-                f"{max(map(len, batches))} rows.",
-            )
-        if len(batches) < wanted:
-            raise AnswerError(f"Not yet: {of}the data end after {len(batches)} batches.")
-        end = _length(answer)
+        batches = _inputs_of(answer_of(_first, answer, wanted, of=of), batch_size)
+        end = len(batches) if len(batches) < wanted else _length(answer)
         if end is not None:
             raise AnswerError(f"Not yet: {of}the data end after {end} batches.")
         rows = np.concatenate(batches)[: 2 * n_rows, 0].reshape(2, n_rows)
@@ -51,6 +292,32 @@ def check_endless(function):
                 f"Not yet: {of}the first {n_rows} rows drawn are not every row once. Are some "
                 "dropped, or is the order mixed over several rounds?",
             )
+
+
+def _first(dataset, most):
+    """Return the first batches only: an endless dataset must not make the check endless."""
+    return list(islice(dataset, most))
+
+
+def _inputs_of(batches, batch_size):
+    """Return the batches as arrays, without their targets, if they can be batches of rows."""
+    batches = [np.asarray(b[0] if isinstance(b, tuple) else b) for b in batches]
+    if any(batch.ndim != 2 or batch.shape[1] != 1 for batch in batches):
+        raise AnswerError(
+            "Not yet: each batch should have the shape (rows, 1). Is the dataset batched?"
+        )
+    largest = max(map(len, batches), default=0)
+    if largest > batch_size:
+        raise AnswerError(f"Not yet: with batch_size={batch_size} a batch holds {largest} rows.")
+    return batches
+
+
+def _length(dataset):
+    """Return how many batches there are, or None if they never end or nobody can tell."""
+    try:
+        return len(dataset)
+    except TypeError:
+        return None
 
 
 @feedback
@@ -77,19 +344,6 @@ def check_forecast(function):
                 f"Not yet: {of}the windows are right, their targets are not. The target of a "
                 "window that starts at i is the value at i + steps + horizon - 1.",
             )
-
-
-def _first(dataset, most):
-    """Return the first batches only: an endless dataset must not make the check endless."""
-    return list(islice(dataset, most))
-
-
-def _length(dataset):
-    """Return how many batches there are, or None if they never end or nobody can tell."""
-    try:
-        return len(dataset)
-    except TypeError:
-        return None
 
 
 def _pairs(dataset, steps):

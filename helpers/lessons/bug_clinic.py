@@ -9,7 +9,6 @@ from copy import deepcopy
 from functools import partial
 
 import numpy as np
-from matplotlib.patches import Patch
 
 from helpers import plots
 from helpers.exercises import AnswerError, answer_of, feedback, filled_in
@@ -30,12 +29,7 @@ _STYLES = {
 
 
 def explore_batches():
-    """Move the batch size, choose an order, and see whose state each window starts from.
-
-    Returns
-    -------
-    Explorer
-    """
+    """Move the batch size, choose an order, and see whose state each window starts from."""
     (ax,) = plots.new_axes(height=3.8)
     plots.frame_timesteps(ax, _WINDOWS, "row", ylim=(_MOST - 0.5, -0.5))  # once: that is quick
     ax.set_xlabel("batch")
@@ -77,7 +71,7 @@ def _plot_batches(windows, ax):
     place = {"ha": "center", "va": "center", "fontsize": plots.FONT - 1, "gid": plots.DRAWN}
     for (k, row), window in np.ndenumerate(windows):
         ax.text(k, row, str(window), color="white" if starts[k, row] == 1 else "black", **place)
-    plots.add_legend(ax, **{name: Patch(**style) for name, style in _STYLES.items()})
+    plots.add_legend(ax, **_STYLES)
 
 
 # --- state -----------------------------------------------------------------------------------
@@ -327,8 +321,9 @@ def _numbers(answer, shape, of=""):
 
 
 def _expect(right, hint):
+    """Tell the learner a hint, as one line, unless something is right."""
     if not right:
-        raise AnswerError(" ".join(f"Not yet: {hint}".split()))  # a hint over two lines is one
+        raise AnswerError(" ".join(f"Not yet: {hint}".split()))
 
 
 def _compare(answer, expected, other, known=()):
@@ -383,8 +378,9 @@ def _model(seed, *parts, batch_size=None, metrics=(), eager=True):  # eager is q
     model = keras.Sequential([keras.Input((None, 2), batch_size=batch_size), *parts])
     model.set_weights([rng.normal(scale=0.7, size=w.shape) for w in model.get_weights()])
     model.compile(keras.optimizers.SGD(_RATE), "mse", metrics=metrics, run_eagerly=eager)
-    for state in model.layers[0].states if batch_size else ():
-        state.assign(_normal(rng, *state.shape))
+    if batch_size:  # stateful: from zeros, whoever forgets the first reset would be right
+        for state in model.layers[0].states:
+            state.assign(_normal(rng, *state.shape))
     return model, rng
 
 

@@ -17,7 +17,7 @@ help:
 	@echo "make lint         check code and notebooks with ruff"
 	@echo "make notebooks    run and store every lesson again (NAMES='00 01' for some)"
 	@echo "make bench        measure the speed and write benchmarks/README.md"
-	@echo "make claims       run what the lessons say of Keras on its oldest, newest and coming versions"
+	@echo "make claims       run what the lessons say of Keras on several versions, write docs/claims.md"
 	@echo "make constraints  pin the newest versions that pyproject.toml allows"
 
 lab: $(MADE)
@@ -38,7 +38,7 @@ bench: $(MADE)
 	$(PY) -m benchmarks
 
 claims: $(MADE)
-	$(PY) tests/claims_table.py
+	$(PY) tools/claims.py
 
 # In an environment of its own: the old pins may contradict what pyproject.toml has come to ask for.
 constraints:

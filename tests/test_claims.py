@@ -1499,12 +1499,18 @@ def rmse_auc_precision_and_recall_count_the_padding():
     assert moved(COUNT) == COUNT
 
 
-@claim("In `weighted_metrics`, without a `sample_weight`, the same four count the padding.")
+@claim(
+    "In `weighted_metrics`, without a `sample_weight`, RMSE, AUC, Precision and Recall count the "
+    "padding."
+)
 def weighted_metrics_alone_count_the_padding():
     assert moved(COUNT, "weighted_metrics") == COUNT
 
 
-@claim("In `weighted_metrics`, with the mask as `sample_weight`, none counts the padding.")
+@claim(
+    "In `weighted_metrics`, with the mask as `sample_weight`, RMSE, AUC, Precision and Recall "
+    "leave the padding out, as accuracy and mean absolute error do."
+)
 def weighted_metrics_with_weights_leave_the_padding_out():
     assert moved(HONOUR + COUNT, "weighted_metrics", MASK) == []
 
@@ -1525,7 +1531,10 @@ def no_mask_without_mask_zero():
     assert getattr(embedding(TOKENS), "_keras_mask", None) is None
 
 
-@claim("The vector of 0 is not zero, with `mask_zero=True` too: `Masking(0.0)` finds no padding.")
+@claim(
+    "The vector that `Embedding` gives for 0 is not zero, with `mask_zero=True` too: "
+    "`Masking(0.0)` finds no padding."
+)
 def the_vector_of_zero_is_not_zero():
     keras.utils.set_random_seed(0)
     vectors = layers.Embedding(9, 4, mask_zero=True)(TOKENS).numpy()
@@ -1577,7 +1586,10 @@ def bidirectional_writes_zeros():
     assert (outputs[MASK] != 0).all()
 
 
-@claim("At the last real timestep the backward half has read this one timestep only.")
+@claim(
+    "At the last real timestep the backward half of a masked `Bidirectional` has read this one "
+    "timestep only."
+)
 def at_the_last_real_timestep_the_backward_half_has_read_one():
     outputs = both_directions(return_sequences=True)(PADDED, mask=MASK).numpy()
     both = both_directions()
@@ -1588,7 +1600,7 @@ def at_the_last_real_timestep_the_backward_half_has_read_one():
     np.testing.assert_allclose(last[:, 4:], only[:, 4:], atol=1e-5)
 
 
-@claim("Masked, `return_sequences=False` gives each half after all real timesteps.")
+@claim("A masked `Bidirectional(return_sequences=False)` gives each half after all real timesteps.")
 def without_sequences_each_half_has_read_everything():
     both = both_directions()
     weights, output = both.get_weights(), both(PADDED, mask=MASK).numpy()
@@ -2256,6 +2268,12 @@ def test_every_claim_stands_in_a_cell_and_every_name_in_a_cell_is_a_claim():
     named = [names or [] for _, _, names in cells()]
     assert {name for names in named for name in names} == set(CLAIMS)
     assert all(len(names) == len(set(names)) for names in named)
+
+
+def test_what_a_cell_rests_on_is_about_the_version_that_is_installed():
+    for lesson, said, names in cells():
+        about = [CLAIMS[name].is_about(keras.__version__) for name in names or []]
+        assert not about or any(about), f"{lesson}: {said}"
 
 
 def test_a_cell_that_speaks_of_keras_says_which_claims_it_rests_on():

@@ -1,46 +1,58 @@
-"""Print which claims hold on which versions of Keras: ``python tests/claims_table.py``.
+"""Write docs/claims.md, what the lessons say of Keras and where it holds: ``make claims``.
 
-One column for what is installed, and one each, in an environment of its own below
-``.venv/claims``, for the oldest and the newest versions that pyproject.toml admits and for the
-newest pre-release. An environment that cannot be made, for want of a network for instance, is
-said to be so. The first run downloads a few gigabytes.
+The claims run on what is installed, and, in environments of their own below ``.venv/claims``, on
+the oldest and the newest versions that pyproject.toml admits and on the newest pre-release. An
+environment that cannot be made, for want of a network for instance, is said to be so. The first
+run downloads a few gigabytes.
 """
 
-import importlib.metadata
+import datetime
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
-import tempfile
-import textwrap
 import tomllib
-import traceback
 import venv
 from pathlib import Path
-
-import pytest
+from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "claims.md"
 PLACE = ROOT / ".venv" / "claims"
-BESIDES = ["numpy", "pytest"]
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+BESIDES = ["numpy", "packaging", "pytest"]
 MINUTE = 60
+INTRO = f"""# What the lessons say of Keras
+
+Each statement of a lesson about Keras is run as a check. Here they are, lesson by lesson, with the
+verdict on each version. The checks stand in [tests/test_claims.py](../tests/test_claims.py), and
+`make claims` runs them and writes this page: last on {datetime.date.today()}, with Python
+{platform.python_version()} on {platform.system()}."""
+
+
+class Column(NamedTuple):
+    """What came of an environment: of each claim its words, the verdict and the reason."""
+
+    versions: list
+    results: dict
+    problem: str = ""
 
 
 def main():
-    """Run the claims everywhere, print the table, and return whether all hold on what is here."""
-    columns = {"installed": run_claims(sys.executable)}
+    """Run the claims everywhere, write the page, and return whether none fails on what is here."""
+    here = run_claims(sys.executable)
+    columns = {"installed": here}
     for name, steps in environments().items():
         print(f"Making the environment of the {name} versions …", file=sys.stderr, flush=True)
         try:
-            python = make_environment(PLACE / name, steps)
-        except (OSError, subprocess.SubprocessError) as problem:
-            columns[name] = {"problem": first_words(problem)}
-        else:
-            columns[name] = run_claims(python)
-    print(table(columns))
-    return set(columns["installed"].get("verdicts", {"": ""}).values()) <= {"holds"}
+            columns[name] = run_claims(make_environment(PLACE / name, steps))
+        except subprocess.CalledProcessError as problem:
+            columns[name] = Column([], {}, last_words(problem.stderr))
+        except (OSError, subprocess.TimeoutExpired) as problem:
+            columns[name] = Column([], {}, str(problem))
+    PAGE.write_text(page(lessons(), columns), encoding="utf-8")
+    return not here.problem and "fails" not in {verdict for _, verdict, _ in here.results.values()}
 
 
 def environments():
@@ -72,101 +84,69 @@ def make_environment(place, steps):
 
 
 def run_claims(python):
-    """Run every claim with this Python; return its versions, verdicts and reasons."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.jsonl"
-        command = [python, __file__, "--into", report]
-        options = {"env": os.environ | QUIET, "capture_output": True, "text": True}
-        try:
-            said = subprocess.run(command, check=False, timeout=20 * MINUTE, **options).stderr
-        except (OSError, subprocess.SubprocessError) as problem:
-            said = str(problem)
-        lines = report.read_text(encoding="utf-8").splitlines() if report.exists() else []
-    if not lines:
-        return {"problem": first_words(said)}
-    entries = [json.loads(line) for line in lines]
-    return {"versions": entries[0]} | {
-        f"{kind}s": {entry["claim"]: entry[kind] for entry in entries[1:]}
-        for kind in ("statement", "verdict", "reason")
-    }
+    """Run every claim with this Python, as far as it comes."""
+    command = [python, Path(__file__).with_name("run_claims.py")]
+    options = {"env": os.environ | {"KERAS_BACKEND": "tensorflow"}, "encoding": "utf-8"}
+    run = subprocess.run(command, capture_output=True, timeout=20 * MINUTE, **options)
+    lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith('["')]
+    versions, *entries = lines or [[]]
+    problem = last_words(run.stderr) if run.returncode else ""
+    return Column(versions, {name: tuple(rest) for name, *rest in entries}, problem)
 
 
-def run_here(report):
-    """Run every claim in this process and write what came of it, line by line."""
-    from test_claims import CLAIMS
-
-    versions = {name: version(name) for name in ("keras", "tensorflow", "numpy")}
-    with Path(report).open("w", encoding="utf-8") as file:
-        print(json.dumps(versions), file=file, flush=True)
-        for identifier in CLAIMS:  # each is kept at once, for the case that the next one crashes
-            entry = {"claim": identifier, "statement": CLAIMS[identifier].statement}
-            print(json.dumps(entry | verdict(CLAIMS[identifier])), file=file, flush=True)
+def last_words(said):
+    """Return pip's first error, or the last line that was said before it went wrong."""
+    lines = said.strip().splitlines() or ["without a word"]
+    return next((line for line in lines if line.startswith("ERROR")), lines[-1])
 
 
-def verdict(claim):
-    """Check one claim: it holds, it fails, or something else went wrong; say what and where."""
-    try:
-        claim.check()
-    except (AssertionError, pytest.fail.Exception) as failed:  # the second from `pytest.raises`
-        return {"verdict": "fails", "reason": place_of(failed)}
-    except Exception as error:
-        reason = f"{place_of(error)} – {type(error).__name__}: {first_words(error)}"
-        return {"verdict": "error", "reason": reason}
-    return {"verdict": "holds", "reason": ""}
+def lessons():
+    """Give each lesson's title, its path from the page, and its claims, in their order."""
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        names = [name for cell in cells for name in cell["metadata"].get("claims", [])]
+        title = cells[0]["source"][0].strip("# \n")
+        yield title, f"../notebooks/{path.name}", list(dict.fromkeys(names))
 
 
-def place_of(problem):
-    """Return the line of the claim at which it stopped."""
-    frames = traceback.extract_tb(problem.__traceback__)
-    return [frame.line for frame in frames if Path(frame.filename).name == "test_claims.py"][-1]
-
-
-def version(name):
-    """Return the version of a package, which may be installed under its nightly name."""
-    for package in (f"{name}-nightly", name):
-        try:
-            return importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            pass
-    return "missing"
-
-
-def first_words(problem):
-    """Return the first line of what went wrong that says anything, shortened."""
-    text = getattr(problem, "stderr", None) or str(problem)
-    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR")]
-    return textwrap.shorten((errors or lines or ["nothing was said"])[0], 200)
-
-
-def table(columns):
-    """Return the table as text: the versions, a row a claim, and why a claim does not hold."""
-    lines, statements = [], {}
-    for name, column in columns.items():
-        statements |= column.get("statements", {})
-        versions = column.get("versions", {})
-        told = ", ".join(f"{package} {number}" for package, number in versions.items())
-        lines.append(f"{name:12} {told or 'not run: ' + column['problem']}")
-    head = "".join(f"{name:13}" for name in columns)
-    lines += ["", f"claim  {head}statement"]
-    indent = " " * (7 + len(head))
-    for identifier, statement in statements.items():
-        row = (column.get("verdicts", {}).get(identifier, "–") for column in columns.values())
-        begin = f"{identifier:7}" + "".join(f"{said:13}" for said in row)
-        lines += textwrap.wrap(
-            statement, len(indent) + 72, initial_indent=begin, subsequent_indent=indent
-        )
-    reasons = [
-        f"{identifier:7}{name}: {reason}"
-        for name, column in columns.items()
-        for identifier, reason in column.get("reasons", {}).items()
-        if column["verdicts"][identifier] != "holds"
+def page(lessons, columns):
+    """Return the page in Markdown: the versions, a table a lesson, and why a claim fails."""
+    shown = []  # environments in which all is the same share a column
+    for column in columns.values():
+        if column.versions and column not in shown:
+            shown.append(column)
+    rows = [
+        [", ".join(name for name in columns if columns[name] == column), *column.versions]
+        for column in shown
     ]
-    return "\n".join([*lines, "", *(reasons or ["Every claim holds wherever it was run."])])
+    parts = [INTRO, table(["environment", "Keras", "TensorFlow", "NumPy"], rows)]
+    parts += [f"Not all was run: {n}, {c.problem}" for n, c in columns.items() if c.problem]
+    words = {name: row[0] for column in shown for name, row in column.results.items()}
+    head = ["claim", *(f"Keras {column.versions[0]}" for column in shown)]
+    for title, link, claims in lessons:
+        rows = [
+            [words.get(name, name), *(c.results.get(name, ("", "not run"))[1] for c in shown)]
+            for name in claims
+        ]
+        parts += [f"## [{title}]({link})", table(head, rows)]
+    return "\n\n".join([*parts, "## What fails", reasons(shown)]) + "\n"
+
+
+def reasons(columns):
+    """Return a list of what fails, in Markdown."""
+    found = [
+        f"- Keras {column.versions[0]}, `{name}`: `{reason}`"
+        for column in columns
+        for name, (_, verdict, reason) in column.results.items()
+        if verdict == "fails"
+    ]
+    return "\n".join(found) or "Nothing, wherever it was run."
+
+
+def table(head, rows):
+    """Return a table in Markdown."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--into"]:
-        run_here(sys.argv[2])
-    else:
-        sys.exit(not main())
+    sys.exit(not main())

@@ -172,9 +172,7 @@ def plot_states(states, *, steps=None, mask=None, ax=None):
     start, stop = changes.reshape(-1, 2).T  # of each run of padding
     hatched = {"facecolor": "none", "edgecolor": "#555555", "hatch": "//"}
     add_rectangles(ax, start - 0.5, -0.5, stop - start, units, hatched)
-    if steps is not None:
-        steps = check_steps(steps, timesteps)
-        add_borders(ax, np.arange(steps, timesteps, steps) - 0.5, -0.5, units - 0.5)
+    _add_window_borders(ax, steps, timesteps, -0.5, units - 0.5)
     frame_timesteps(ax, timesteps, "unit", ylim=(units - 0.5, -0.5))
     scale = f"scale of axes {ax.figure.axes.index(ax)}"
     if scale not in [other.get_gid() for other in ax.figure.axes]:
@@ -210,10 +208,7 @@ def plot_reach(state, gradient, *, steps=None, at=None, ax=None):
         at = check_whole_number("at", at, minimum=0, maximum=timesteps - 1)
         ax.plot([at], [0], **CHOSEN, markersize=7, gid=DRAWN)
         bands["output"] = CHOSEN
-    if steps is not None:
-        steps = check_steps(steps, timesteps)
-        add_borders(ax, np.arange(steps, timesteps, steps) - 0.5, -1.0, 1.0)
-        bands["window border"] = BORDER
+    bands |= _add_window_borders(ax, steps, timesteps, -1.0, 1.0)
     frame_timesteps(ax, timesteps, "effect on the output\n(log scale)", ylim=(-1.1, 1.1))
     ax.set_yticks((-1, -0.5, 0, 0.5, 1), ("100 %", "1 %", "≤ 0.01 %", "1 %", "100 %"))
     return add_legend(ax, **bands)
@@ -243,6 +238,15 @@ def plot_lines(lines, *, xlabel, ylabel, ax=None):
 
 
 _WINDOW_AXES = ("n_windows", "batch", "steps")
+
+
+def _add_window_borders(ax, steps, timesteps, bottom, top):
+    """Add a border wherever a window of `steps` ends; return what the legend says of it."""
+    if steps is None:
+        return {}
+    steps = check_steps(steps, timesteps)
+    add_borders(ax, np.arange(steps, timesteps, steps) - 0.5, bottom, top)
+    return {"window border": BORDER}
 
 
 def _check_line(label, line):

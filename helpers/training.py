@@ -164,9 +164,8 @@ def epoch_program(model, data):
     @tf.function(jit_compile=True, autograph=False)
     def epoch(inputs, targets, mask, counts, carry):
         real = tf.reduce_any(mask, axis=[1, 2])
-        end = 1 + tf.reduce_max(
-            tf.where(real, tf.range(real.shape[0]), 0)
-        )  # what follows is padding
+        # What follows is padding.
+        end = 1 + tf.reduce_max(tf.where(real, tf.range(real.shape[0]), 0))
 
         def body(k, states):
             window = inputs[k], targets[k] if sequences else targets, mask[k], counts[k], states

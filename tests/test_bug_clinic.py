@@ -3,14 +3,10 @@
 Whose state a window starts from is compared with what a stateful Keras layer says.
 """
 
-import io
-
-import ipywidgets as widgets
 import keras
 import numpy as np
 import pytest
 from keras import layers
-from PIL import Image
 
 from helpers.lessons import bug_clinic
 from helpers.models import get_states, reset_states, set_states
@@ -605,20 +601,3 @@ def test_windows_that_fill_no_batch_are_counted(explorer, deal):
     assert explorer.words.endswith("4 windows fill no batch.")
     deal(4, "in order")
     assert explorer.words.endswith("another window.")
-
-
-def test_the_quick_picture_is_that_of_drawing_everything(shown, explorer, deal):
-    deal(7, "at random")
-    quick = np.asarray(Image.open(io.BytesIO(shown(explorer)[0])).convert("RGB"), int)
-    canvas = explorer.figure.canvas
-    canvas.draw()
-    full = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
-    assert (np.abs(quick - full).max(axis=-1) > 30).mean() < 0.005
-
-
-def test_the_slider_has_a_labelled_entry(explorer):
-    (pair,) = (c.children for c in explorer.children if isinstance(c, widgets.HBox))
-    entry, slider = pair
-    assert (entry.description, slider.min, slider.max) == ("batch size", 1, 8)
-    slider.value = 2
-    assert entry.value == 2

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import ipywidgets as widgets
 
+_STORED = "Run this cell to answer."  # what is stored shows no buttons
 _WIDTH = 66  # characters of a stored line: what a page at 200 % zoom can hold
 
 
@@ -96,7 +97,7 @@ class _Asked(widgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
-        return bundle | {"text/plain": self.words()}
+        return bundle | {"text/plain": f"{self.words()}\n{_STORED}"}
 
 
 class _Judged(widgets.VBox):
@@ -107,7 +108,7 @@ class _Judged(widgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
-        return bundle | {"text/plain": self._words}
+        return bundle | {"text/plain": f"{self._words}\n{_STORED}"}
 
 
 def _with_code(text):

@@ -1,6 +1,6 @@
 """Windows, carried state and masks for recurrent networks in Keras.
 
-Read the modules in this order; imports point from the bottom of the list to the top.
+Read the modules in this order; each imports only from those above it.
 
 validation  what a public function checks before it computes
 data        the lessons' sequences, toy and real

@@ -107,15 +107,15 @@ def test_the_page_has_a_table_a_lesson_and_a_column_for_what_differs():
     start = lines.index("## [One?](../notebooks/00_one.ipynb)")
     assert [line for line in lines[start:] if line] == [
         "## [One?](../notebooks/00_one.ipynb)",
-        "| claim | Keras 3.15.1 | Keras 3.16.0.dev1 |",
-        "| --- | --- | --- |",
-        "| It is. | holds | holds |",
-        "| Keras <3.16: So it is. | holds | does not apply |",
+        "| claim | check | Keras 3.15.1 | Keras 3.16.0.dev1 |",
+        "| --- | --- | --- | --- |",
+        "| It is. | `a` | holds | holds |",
+        "| Keras <3.16: So it is. | `b` | holds | does not apply |",
         "## [Two?](two)",
-        "| claim | Keras 3.15.1 | Keras 3.16.0.dev1 |",
-        "| --- | --- | --- |",
-        "| Keras <3.16: So it is. | holds | does not apply |",
-        "| It was. | fails | not run |",
+        "| claim | check | Keras 3.15.1 | Keras 3.16.0.dev1 |",
+        "| --- | --- | --- | --- |",
+        "| Keras <3.16: So it is. | `b` | holds | does not apply |",
+        "| It was. | `c` | fails | not run |",
         "## What fails",
         "- Keras 3.15.1, `c`: `assert 1 == 2`",
     ]

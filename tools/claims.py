@@ -122,10 +122,10 @@ def page(lessons, columns):
     parts = [INTRO, table(["environment", "Keras", "TensorFlow", "NumPy"], rows)]
     parts += [f"Not all was run: {n}, {c.problem}" for n, c in columns.items() if c.problem]
     words = {name: row[0] for column in shown for name, row in column.results.items()}
-    head = ["claim", *(f"Keras {column.versions[0]}" for column in shown)]
+    head = ["claim", "check", *(f"Keras {column.versions[0]}" for column in shown)]
     for title, link, claims in lessons:
         rows = [
-            [words.get(name, name), *(c.results.get(name, ("", "not run"))[1] for c in shown)]
+            [words.get(name, name), f"`{name}`", *(c.results.get(name, ("", "not run"))[1] for c in shown)]
             for name in claims
         ]
         parts += [f"## [{title}]({link})", table(head, rows)]

@@ -1,4 +1,4 @@
-"""The house: what imports what, how large the rooms are, and what loads TensorFlow."""
+"""The structure: what imports what, how large the files are, and what loads TensorFlow."""
 
 import ast
 import subprocess

@@ -237,7 +237,7 @@ class _TrainingExplorer(Explorer):
             for how, style in _STYLES.items()
             if (steps, how, seed) in self._forecasts
         }
-        plots.plot_lines(lines, xlabel="year", ylabel="standardised", ax=top)
+        plots.plot_lines(lines, xlabel="year", ylabel="sunspots\n(standardised)", ax=top)
         _plot_cloud(measured_errors(), self.errors, self._baselines, ax=bottom)
         plots.add_position(bottom, steps)
         return self._words(steps, carry, seed)

@@ -145,7 +145,7 @@ class _TrainingExplorer(Explorer):
     def __init__(self, steps, carry, positions):
         self._years, self._series, self._baselines = load_forecasts()
         self._model, self._forecasts, self.errors = None, {}, {}
-        self._axes = plots.new_axes(2, height=6.4, ratios=(2, 3))
+        self._axes = plots.new_axes(2, height=6.8, ratios=(3, 4))
         self.trainer = Trainer(self._run, self._settings)
         super().__init__(
             self._axes[0].figure,
@@ -237,7 +237,7 @@ class _TrainingExplorer(Explorer):
             for how, style in _STYLES.items()
             if (steps, how, seed) in self._forecasts
         }
-        plots.plot_lines(lines, xlabel="year", ylabel="sunspots\n(standardised)", ax=top)
+        plots.plot_lines(lines, xlabel="year", ylabel="sunspots, standardised", ax=top)
         _plot_cloud(measured_errors(), self.errors, self._baselines, ax=bottom)
         plots.add_position(bottom, steps)
         return self._words(steps, carry, seed)

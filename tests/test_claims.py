@@ -466,6 +466,99 @@ def rows_do_not_mix():
     assert np.abs(together[0][0] - together[0][1]).max() > 0.1
 
 
+@claim(
+    "A state carried by hand under one `GradientTape` passes gradient from window to window, for "
+    "LSTM, GRU and SimpleRNN."
+)
+def a_carry_by_hand_passes_gradient():
+    x = np.stack(sequences_of(10, 10, 10))
+    for kind in (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN):
+        layer, first = trained_like(kind(8, return_state=True)), tf.constant(x[:, :5])
+        with tf.GradientTape() as tape:
+            tape.watch(first)
+            _, *state = layer(first)
+            result, *_ = layer(x[:, 5:], initial_state=state)
+        by_hand = tape.gradient(result, first)
+        whole = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(whole)
+            long_pass = layer(whole)[0]
+        assert np.abs(by_hand).max(axis=(0, 2)).min() > 0
+        assert np.allclose(by_hand, tape.gradient(long_pass, whole)[:, :5], atol=1e-5)
+
+
+@claim(
+    "`tf.stop_gradient` on every array of a state carried by hand leaves the result as it is and "
+    "no gradient to the window before; on h or c alone, some still passes."
+)
+def stop_gradient_cuts_and_keeps_the_value():
+    x = np.stack(sequences_of(10, 10, 10))
+    lstm, first = trained_like(keras.layers.LSTM(8, return_state=True)), tf.constant(x[:, :5])
+    for stopped in ((), (0,), (1,), (0, 1)):
+        with tf.GradientTape() as tape:
+            tape.watch(first)
+            _, *state = lstm(first)
+            state = [tf.stop_gradient(a) if i in stopped else a for i, a in enumerate(state)]
+            result, *_ = lstm(x[:, 5:], initial_state=state)
+        gradient = tape.gradient(result, first)
+        assert np.allclose(result, lstm(x)[0], atol=1e-5)
+        assert (gradient is None) == (stopped == (0, 1))
+        assert gradient is None or np.abs(gradient).max() > 0
+
+
+@claim(
+    "With a stateful layer read in windows of 5, the output at place p of its window gets gradient "
+    "from p + 1 timesteps, its own included, and from none before its window."
+)
+def an_output_gets_gradient_from_its_own_window_only():
+    x = np.stack(sequences_of(10, 10, 10))
+    layer = keras.layers.LSTM(8, stateful=True, return_sequences=True)
+    layer.build((3, None, 5))
+    rng = np.random.default_rng(0)
+    layer.set_weights([0.4 * rng.normal(size=w.shape) for w in layer.get_weights()])
+    for at in range(10):
+        layer.reset_state()
+        inputs = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = [layer(inputs[:, :5]), layer(inputs[:, 5:])]
+            output = outputs[at // 5][:, at % 5]
+        reached = np.abs(tape.gradient(output, inputs)).max(axis=(0, 2)) > 0
+        assert np.flatnonzero(reached).tolist() == list(range(at // 5 * 5, at + 1))
+
+
+@claim(
+    "In windows of one timestep, the recurrent weights get gradient when the state is carried and "
+    "exactly 0 when it is reset: in LSTM, GRU and SimpleRNN."
+)
+def recurrent_weights_get_gradient_through_carried_state():
+    x = np.stack(sequences_of(10, 10, 10))
+    for kind in (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN):
+        layer = trained_like(kind(8, return_state=True))
+        _, *carried = layer(x[:, :9])
+        for state in (carried, None):
+            with tf.GradientTape() as tape:
+                output, *_ = layer(x[:, 9:], initial_state=state)
+            gradient = tape.gradient(output, layer.cell.recurrent_kernel.value)
+            assert np.any(gradient) == (state is not None)
+        assert layer.cell.recurrent_kernel is layer.trainable_weights[1]
+
+
+@claim(
+    "`output, *state = layer(window, initial_state=state)`, from None, gives the last output of "
+    "one long pass with LSTM, GRU and SimpleRNN; `state` has two arrays, one and one."
+)
+def one_loop_carries_lstm_gru_and_simple_rnn():
+    x = np.stack(sequences_of(10, 10, 10))
+    kinds = {keras.layers.LSTM: 2, keras.layers.GRU: 1, keras.layers.SimpleRNN: 1}
+    for kind, arrays in kinds.items():
+        layer, state = trained_like(kind(8, return_state=True)), None
+        for start in range(0, 10, 4):
+            output, *state = layer(x[:, start : start + 4], initial_state=state)
+        assert np.allclose(output, layer(x)[0], atol=1e-5)
+        assert len(state) == arrays
+
+
 # --- padding and masks -----------------------------------------------------------------------
 
 

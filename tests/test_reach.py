@@ -1,72 +1,173 @@
-"""Lesson on reach: training under a slider, and the exercises."""
+"""Lesson on reach: training beside measured seeds, and the exercises."""
 
 import _thread
+import re
 import threading
 
 import numpy as np
 import pytest
 
+from helpers import probes
+from helpers.data import fixed_length_batch
+from helpers.explorers import explore_reach
 from helpers.lessons import reach
-from helpers.lessons.reach import explore_training
+from helpers.lessons.reach import explore_training, load_forecasts, measured_errors
+from helpers.models import build_rnn
+from helpers.quiet import keras, tf
+from helpers.training import predict_windows, train_windows
+from helpers.windows import join_windows, split_windows
 from tests.exercises import ExerciseTests
-
-SERIES = np.sin(np.arange(24.0))[:, None]
-YEARS = np.arange(1900, 1924)
+from tools.measure_reach import STEPS, TABLE
 
 
 @pytest.fixture(scope="module")
 def explorer():
-    return explore_training(SERIES, YEARS, n_train=16, steps=4)
+    return explore_training(steps=48, positions=reach.TRAINING_POSITIONS)
 
 
 @pytest.fixture
 def parts(explorer):
     """The explorer, where it started, and its button, progress bar and status."""
-    explorer.controls["steps"].value = 4
+    for name, value in {"steps": 48, "carry": True, "seed": 0}.items():
+        explorer.controls[name].value = value
     return explorer, *explorer.trainer.children
 
 
+# --- baselines and the table that ships ------------------------------------------------------
+
+
+def test_baselines_are_those_of_a_plain_calculation():
+    _, z, baselines = load_forecasts()
+    z = z[:, 0].astype(float)
+    assert abs(z[:240].mean()) < 1e-6
+    assert z[:240].std() == pytest.approx(1)
+    rows = np.array([[1.0, *z[t - 9 : t]] for t in range(9, len(z))])
+    weights = np.linalg.lstsq(rows[: 240 - 9], z[9:240], rcond=None)[0]
+    straight = np.mean((rows[240 - 9 :] @ weights - z[240:]) ** 2)
+    copied = np.mean((z[239:-1] - z[240:]) ** 2)
+    assert list(baselines.values()) == pytest.approx([copied, straight], rel=1e-3)
+
+
+def test_the_table_has_five_seeds_of_every_setting_its_versions_and_its_command():
+    measured = measured_errors()
+    hows = ("carried", "reset", "overlapping")
+    assert set(measured) == {(steps, how) for steps in STEPS for how in hows}
+    assert all(len(errors) == 5 for errors in measured.values())
+    about = "".join(re.findall("^#.*$", TABLE.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    for said in ("python tools/measure_reach.py", "keras 3", "tensorflow 2", "numpy 2"):
+        assert said in about
+    for error in load_forecasts().baselines.values():
+        assert f"{error:.3f}" in about
+
+
+def test_the_table_says_what_the_lesson_says():
+    measured = measured_errors()
+
+    def of(steps, how):
+        return measured[steps, how]
+
+    assert of(1, "carried").max() < 0.52 * of(1, "reset").min()
+    assert of(1, "reset").min() > load_forecasts().baselines["copying last year"]
+    assert np.ptp(np.sign(of(12, "carried") - of(12, "reset"))) == 2  # better and worse
+    assert of(48, "reset").min() > max(of(12, "reset").max(), of(48, "carried").max())
+    assert (of(12, "overlapping") > of(12, "reset")).all()
+    assert (of(48, "overlapping") < of(48, "reset")).all()
+    means = {key: errors.mean() for key, errors in measured.items()}
+    assert abs(means[48, "overlapping"] - means[48, "carried"]) < 0.05
+    assert abs(means[24, "overlapping"] - means[24, "carried"]) < 0.05
+    carried, reset = (
+        np.ptp([means[steps, how] for steps in STEPS]) for how in ("carried", "reset")
+    )
+    assert carried < reset / 3
+    straight = load_forecasts().baselines["a line on the last 9 years"]
+    assert min(means[steps, "carried"] for steps in STEPS) > straight
+
+
+# --- the explorer ----------------------------------------------------------------------------
+
+
 def test_nothing_is_trained_before_train_is_pressed():
-    explorer = explore_training(SERIES, YEARS, n_train=16, steps=4)
+    explorer = explore_training(steps=1, carry=False)
     assert explorer.errors == {}
-    assert "neither measured yet. Press Train to measure it with state carried" in explorer.words
+    assert "State reset: 5 measured seeds have test errors from 0.9" in explorer.words
+    assert explorer.words.endswith("Press Train for seed 0, state reset.")
+    explorer.controls["steps"].value = 2
+    assert explorer.words == "steps = 2. Press Train for seed 0, state reset."
 
 
-def test_training_measures_what_was_not_measured_yet(parts, shown):
+def test_a_training_lands_where_its_seed_was_measured(parts, shown):
     explorer, button, progress, status = parts
-    explorer.controls["steps"].value = 3
     before = shown(explorer)
     explorer.train()
-    assert 0 < explorer.errors[3, True] < 10
-    assert f"state carried {explorer.errors[3, True]:.2f}" in explorer.words
+    assert explorer.errors[48, "carried", 0] == pytest.approx(
+        measured_errors()[48, "carried"][0], abs=0.03
+    )
+    error = explorer.errors[48, "carried", 0]
+    assert f"Your seed 0, state carried: {error:.2f}." in explorer.words
+    assert "Press Train" not in explorer.words
     assert shown(explorer)[0] != before[0]
     assert progress.value == progress.max == 1
     assert "Done." in status.value
     assert button.description == "Train"
 
 
+def test_it_trains_what_one_would_write_in_a_cell(parts):
+    """Without its padding of windows, with a new model, and forecasts taken one by one."""
+    explorer, *_ = parts
+    explorer.controls["carry"].value, explorer.controls["seed"].value = False, 7
+    explorer.train()
+    z = load_forecasts().z
+    keras.utils.set_random_seed(7)
+    model = build_rnn(16, features=1)
+    model.compile(keras.optimizers.Adam(3e-3), "mse")
+    inputs, mask = split_windows([z[:239]], 48)
+    targets = split_windows([z[1:240]], 48).inputs
+    train_windows(model, inputs, targets, mask=mask, epochs=60, carry=False)
+    inputs, mask = split_windows([z[:-1]], 48)
+    outputs = predict_windows(model, inputs, mask=mask, carry=False)
+    forecast = join_windows(outputs, [len(z) - 1])[0][239:]
+    error = np.mean((forecast - z[240:]) ** 2)
+    assert explorer.errors[48, "reset", 7] == pytest.approx(error, rel=0.05)
+    alone = np.stack([z[t - 48 : t] for t in range(240, len(z))])
+    error = np.mean((model.predict(alone, verbose=0)[:, -1] - z[240:]) ** 2)
+    assert explorer.errors[48, "overlapping", 7] == pytest.approx(error, rel=0.05)
+
+
+def test_what_was_trained_before_changes_nothing(explorer):
+    for settings in ((24, True, 0), (48, True, 3), (48, True, 0)):
+        for control, value in zip(explorer.controls.values(), settings, strict=True):
+            control.value = value
+        explorer.train()
+    other = explore_training(steps=48)
+    other.train()
+    assert other.errors[48, "carried", 0] == pytest.approx(
+        explorer.errors[48, "carried", 0], rel=1e-3
+    )
+    assert explorer.errors[48, "carried", 3] != explorer.errors[48, "carried", 0]
+
+
 def test_training_can_be_stopped_and_leaves_no_result(parts, monkeypatch):
     explorer, button, _, status = parts
-    monkeypatch.setattr(reach, "_EPOCHS", 1_000_000)
-    explorer.controls["steps"].value = 2
+    monkeypatch.setattr(reach, "EPOCHS", 1_000_000)
+    explorer.controls["steps"].value = 60
     button.click()
     assert button.description == "Stop"
     button.click()
     explorer.trainer.wait()
     assert "Stopped." in status.value
     assert button.description == "Train"
-    assert (2, True) not in explorer.errors
+    assert (60, "carried", 0) not in explorer.errors
 
 
 def test_interrupting_the_kernel_stops_training(parts, monkeypatch):
     explorer, button, _, status = parts
-    monkeypatch.setattr(reach, "_EPOCHS", 1_000_000)
-    explorer.controls["steps"].value = 2
+    monkeypatch.setattr(reach, "EPOCHS", 1_000_000)
+    explorer.controls["steps"].value = 60
     threading.Timer(1.0, _thread.interrupt_main).start()  # as a signal does it
     explorer.train()
     assert "Stopped." in status.value
     assert button.description == "Train"
-    assert (2, True) not in explorer.errors
+    assert (60, "carried", 0) not in explorer.errors
 
 
 def test_an_error_in_the_thread_is_shown(parts, monkeypatch):
@@ -80,49 +181,88 @@ def test_an_error_in_the_thread_is_shown(parts, monkeypatch):
     assert button.description == "Train"
 
 
-def test_what_was_trained_before_changes_nothing(explorer):
-    for steps in (5, 4):
-        explorer.controls["steps"].value = steps
-        explorer.train()
-    other = explore_training(SERIES, YEARS, n_train=16, steps=4)
-    other.train()
-    assert other.errors[4, True] == pytest.approx(explorer.errors[4, True], rel=1e-4)
-
-
 @pytest.mark.parametrize(
-    ("changed", "error", "words"),
+    ("given", "error", "words"),
     [
-        ({"series": SERIES[:, 0]}, ValueError, "`series` must have 2 axes"),
-        ({"series": SERIES * np.nan}, ValueError, "finite numbers"),
-        (
-            {"series": np.ones((24, 2))},
-            ValueError,
-            "`series` must have one feature, the one to forecast. Received: 2 features.",
-        ),
-        ({"n_train": 23}, ValueError, "`n_train` must be between 2"),
-        ({"steps": 9}, ValueError, "`steps` must be"),
         ({"steps": 0}, ValueError, "`steps` must be"),
-        (
-            {"years": YEARS[1:]},
-            ValueError,
-            "`years` must have one entry for each of the 24 timesteps of `series`. Received: 23.",
-        ),
-        ({"years": list("a" * 24)}, TypeError, "`years` must hold"),
+        ({"steps": 61}, ValueError, "`steps` must be"),
+        ({"carry": "yes"}, TypeError, "`carry"),
     ],
 )
-def test_what_cannot_be_trained_on_is_refused(changed, error, words, assert_refused):
-    given = {"series": SERIES, "years": YEARS, "n_train": 9} | changed
-    series, years = given.pop("series"), given.pop("years")
-    assert_refused(lambda: explore_training(series, years, **given), error, words)
+def test_where_the_controls_cannot_stand_is_refused(given, error, words, assert_refused):
+    assert_refused(lambda: explore_training(**given), error, words)
+
+
+# --- positions -------------------------------------------------------------------------------
+
+
+def test_the_positions_of_the_bands_say_what_is_measured():
+    keras.utils.set_random_seed(0)
+    model, x = build_rnn(32, features=5), fixed_length_batch()
+    explorer = explore_reach(model, x, positions=reach.REACH_POSITIONS)
+    reached = []
+    for button in explorer.children[0].children[0].children[1:]:
+        button.click()
+        steps, at, carry = (explorer.controls[name].value for name in ("steps", "at", "carry"))
+        state = probes.state_reach(model, x, steps=steps, at=at, carry=carry)
+        gradient = probes.gradient_reach(model, x, steps=steps, at=at)
+        reached.append((np.count_nonzero(state), np.count_nonzero(gradient)))
+    assert reached == [(10, 5), (6, 1), (10, 1), (5, 5)]
+
+
+def test_the_positions_of_the_training_are_places_that_were_measured(parts):
+    explorer, *_ = parts
+    for button in explorer.children[0].children[0].children[1:]:
+        button.click()
+        assert "5 measured seeds" in explorer.words
 
 
 # --- exercises -------------------------------------------------------------------------------
 
 
+def reading(stop, *, carry=True, of=0):
+    """A learner's function that reads in windows and lets `stop` treat the state."""
+
+    def last_output(lstm, batch, steps):
+        state = None
+        for start in range(0, batch.shape[1], steps):
+            results = lstm(batch[:, start : start + steps], initial_state=state if carry else None)
+            state = stop(results[1:])
+        return results[of]
+
+    return last_output
+
+
+def stop_all(state):
+    return [tf.stop_gradient(array) for array in state]
+
+
 class TestExercises(ExerciseTests):
     lesson = reach
-    RIGHT = {"smallest_steps": ({8: 2, 6: 5, 3: 10},)}
+    RIGHT = {
+        "lag": ({5: 0, 7: 0, 8: 1, 10: 3, 20: 13},),
+        "cut": (reading(stop_all),),
+    }
     WRONG = [
-        ("smallest_steps", ({8: 10, 6: 10, 3: 10},), "a shorter window does, too"),
-        ("smallest_steps", ({8: 1, 6: 1, 3: 1},), "begins at timestep 9"),
+        ("lag", ({5: 5, 7: 7, 8: 8, 10: 10, 20: 20},), "no gradient goes there"),
+        ("lag", ({5: 0, 7: 1, 8: 2, 10: 4, 20: 14},), "at place 6 only 7, a lag of 6"),
+        ("lag", ({5: 0, 7: 0, 8: 7, 10: 7, 20: 7},), "lie before place 7"),
+        ("lag", ({5: 0, 7: 0, 8: 1, 10: 5, 20: 13},), "steps=10. Count the places"),
+        ("lag", ([0, 0, 1, 3, 13],), "a dictionary is wanted"),
+        ("cut", (reading(list),), "Nothing stops it yet"),
+        ("cut", (reading(stop_all, carry=False),), "after a reset: give each window the state"),
+        ("cut", (reading(stop_all, of=2),), "That is c"),
+        ("cut", (reading(lambda s: [tf.stop_gradient(s[0]), s[1]]),), "goes on through c"),
+        ("cut", (reading(lambda s: [s[0], tf.stop_gradient(s[1])]),), "goes on through h"),
+        (
+            "cut",
+            (lambda *given: tf.stop_gradient(reading(stop_all)(*given)),),
+            "no gradient reaches even the last window",
+        ),
+        (
+            "cut",
+            (lambda lstm, batch, steps: reading(list)(lstm, tf.stop_gradient(batch), steps),),
+            "not in the inputs or the output",
+        ),
+        ("cut", (lambda lstm, batch, steps: lstm(batch),), "(batch, units) = (2, 6)"),
     ]

@@ -1,68 +1,162 @@
-"""How far back does it learn? Training under a slider, and the exercises."""
+"""How far back does it learn? Training beside measured seeds, and the exercises."""
+
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
 
 import numpy as np
 
 from helpers import plots
-from helpers.exercises import AnswerError, feedback, filled_in
+from helpers.data import load_sunspots
+from helpers.exercises import AnswerError, answer_of, feedback, filled_in
 from helpers.explorers import (
     CARRY_STYLE,
     Explorer,
+    Position,
     Trainer,
     carry_word,
     labelled_box,
     labelled_slider,
 )
 from helpers.models import build_rnn
-from helpers.quiet import keras
+from helpers.quiet import keras, tf
 from helpers.training import predict_windows, train_windows
-from helpers.validation import ONE_FEATURE, check_array, check_whole_number
-from helpers.windows import Windows, join_windows, split_windows
+from helpers.windows import Windows, join_windows, sliding_windows, split_windows
 
-_EPOCHS, _UNITS = 60, 16
+EPOCHS = 60
+_UNITS, _N_TRAIN, _MOST_STEPS, _MOST_SEED = 16, 240, 60, 99
+_STYLES = {
+    "carried": CARRY_STYLE[True],
+    "reset": CARRY_STYLE[False],
+    "overlapping": CARRY_STYLE[False] | {"linestyle": ":", "markerfacecolor": "white"},
+}
+_BESIDE = {"carried": -0.8, "reset": 0.0, "overlapping": 0.8}  # side by side, in years
+_NAMES = {
+    "carried": "state carried",
+    "reset": "state reset",
+    "overlapping": "reset, overlapping",
+}
+
+REACH_POSITIONS = (
+    Position(
+        "the last output",
+        "Timestep 9 ends its window: the gradient reaches all 5 timesteps of it, and none before.",
+        {"steps": 5, "at": 9, "carry": True},
+    ),
+    Position(
+        "just after a border",
+        "Timestep 5 begins its window: the gradient reaches this one timestep, though the output "
+        "depends on all six.",
+        {"steps": 5, "at": 5, "carry": True},
+    ),
+    Position(
+        "windows of 9",
+        "Longer windows, and the gradient of the last output reaches 1 timestep: the second "
+        "window begins with it.",
+        {"steps": 9, "at": 9, "carry": True},
+    ),
+    Position(
+        "reset",
+        "The state is reset at the border too: both bands end there.",
+        {"steps": 5, "at": 9, "carry": False},
+    ),
+)
+TRAINING_POSITIONS = (
+    Position(
+        "one year",
+        "Every carried model is far below every reset one. Press Train for a seed of your own.",
+        {"steps": 1, "carry": True},
+    ),
+    Position(
+        "one cycle",
+        "Reset, 12 years hold a whole cycle, and carrying gains nothing that all seeds agree on.",
+        {"steps": 12, "carry": False},
+    ),
+    Position(
+        "four cycles",
+        "Filled squares: reset, asked in the windows that the series was cut into. Hollow ones: "
+        "the same models, each forecast asked with the 48 years before it.",
+        {"steps": 48, "carry": False},
+    ),
+)
 
 
-def explore_training(series, years, *, n_train, steps=1):
-    """Train on windows of a series, carried or reset, and see the forecast and its error.
+class Forecasts(NamedTuple):
+    """Sunspots to forecast: `years` (309,), `z` (309, 1) standardised, `baselines` by name."""
+
+    years: np.ndarray
+    z: np.ndarray
+    baselines: dict
+
+
+@cache
+def load_forecasts():
+    """Return the sunspots as the lesson uses them, with the test errors that need no model."""
+    years, numbers = load_sunspots()
+    known = numbers[:_N_TRAIN]
+    z = ((numbers - known.mean()) / known.std())[:, None]
+    pasts, nexts = sliding_windows(z, 9)
+    pasts, train = np.insert(pasts[..., 0], 0, 1.0, axis=1), _N_TRAIN - 9
+    line = np.linalg.lstsq(pasts[:train], nexts[:train], rcond=None)[0]
+    off = {
+        "copying last year": z[_N_TRAIN - 1 : -1] - z[_N_TRAIN:],
+        "a line on the last 9 years": pasts[train:] @ line - nexts[train:],
+    }
+    return Forecasts(years, z, {name: float(np.mean(each**2)) for name, each in off.items()})
+
+
+@cache
+def measured_errors():
+    """Return the test errors that ship with the lesson: {(steps, how): array, one a seed}.
+
+    `how` is "carried", "reset" or "overlapping", as `explore_training` says.
+    """
+    file = files("helpers") / "lessons" / "reach.csv"
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line[0] != "#"]
+    found = {}
+    for steps, how, _, error in (line.split(",") for line in lines[1:]):
+        found.setdefault((int(steps), how), []).append(float(error))
+    return {key: np.array(errors) for key, errors in found.items()}
+
+
+def explore_training(*, steps=1, carry=True, positions=()):
+    """Train on windows of the sunspots, and see the error beside those of measured seeds.
 
     Parameters
     ----------
-    series : (timesteps, 1) array
-        Standardised; the model predicts each next value.
-    years : (timesteps,) array
-        Of each value.
-    n_train : int
-        Timesteps to train on; the others are for testing.
     steps : int
-        Where the slider starts, 1 to 60.
+        Years in a window, 1 to 60.
+    carry : bool
+        Whether the state is carried or reset.
+    positions : sequence of Position
 
     Returns
     -------
     Explorer
-        With a `trainer`. Its `errors` map (steps, carry) to the mean squared test error of every
-        training that was finished; `train()` trains for the controls' values.
+        With a `trainer`. Its `errors` map (steps, how, seed) to the mean squared test error of
+        every training that was finished. `how` is "carried"; or "reset", in the windows that the
+        series is cut into; or "overlapping", the reset model again, with the last `steps` years
+        for each forecast. `train()` trains for the controls' values.
     """
-    return _TrainingExplorer(series, years, n_train, steps)
+    return _TrainingExplorer(steps, carry, positions)
 
 
 class _TrainingExplorer(Explorer):
-    def __init__(self, series, years, n_train, steps):
-        self._series = _check_series(series)
-        self._years = _check_years(years, len(self._series))
-        self._n_train = check_whole_number(
-            "n_train", n_train, minimum=2, maximum=len(self._series) - 2
-        )
-        self._most = min(60, self._n_train - 1)
+    def __init__(self, steps, carry, positions):
+        self._years, self._series, self._baselines = load_forecasts()
         self._model, self._forecasts, self.errors = None, {}, {}
-        self._axes = plots.new_axes(2, height=5.6, ratios=(1, 1))
+        self._axes = plots.new_axes(2, height=6.8, ratios=(3, 4))
         self.trainer = Trainer(self._run, self._settings)
         super().__init__(
             self._axes[0].figure,
             {
-                "steps": labelled_slider("steps", steps, 1, self._most),
-                "carry": labelled_box("carry the state", True),
+                "steps": labelled_slider("steps", steps, 1, _MOST_STEPS),
+                "carry": labelled_box("carry the state", carry),
+                "seed": labelled_slider("seed", 0, 0, _MOST_SEED),
             },
             self._describe,
             extra=[self.trainer],
+            positions=positions,
         )
 
     def train(self):
@@ -72,27 +166,25 @@ class _TrainingExplorer(Explorer):
         self.trainer.wait()
 
     def _settings(self):
-        return self.controls["steps"].value, self.controls["carry"].value
+        return tuple(control.value for control in self.controls.values())
 
-    def _run(self, steps, carry):
-        """Train from the first weights, then predict all; a stopped run leaves no result."""
+    def _run(self, steps, carry, seed):
+        """Train from the seed's first weights, then predict all; a stopped run leaves nothing."""
 
         def follow(epoch, _logs):
             done = epoch + 1
-            stop = self.trainer.report(done / _EPOCHS, f"epoch {done} of {_EPOCHS}")
+            stop = self.trainer.report(done / EPOCHS, f"epoch {done} of {EPOCHS}")
             model.stop_training = stop
 
-        model = self._fresh_model()
+        model = self._fresh_model(seed)
         inputs, targets = self._series[:-1], self._series[1:]
-        train, labels = (
-            self._windows(part[: self._n_train - 1], steps) for part in (inputs, targets)
-        )
+        train, labels = (self._windows(part[: _N_TRAIN - 1], steps) for part in (inputs, targets))
         train_windows(
             model,
             train.inputs,
             labels.inputs,
             mask=train.mask,
-            epochs=_EPOCHS,
+            epochs=EPOCHS,
             carry=carry,
             callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=follow)],
         )
@@ -100,110 +192,191 @@ class _TrainingExplorer(Explorer):
             return
         every = split_windows([inputs], steps)
         outputs = predict_windows(model, every.inputs, mask=every.mask, carry=carry)
-        (forecast,) = join_windows(outputs, [len(inputs)])
-        test = slice(self._n_train - 1, None)
-        self._forecasts[steps, carry] = forecast[test, 0]
-        self.errors[steps, carry] = float(np.mean((forecast[test] - targets[test]) ** 2))
+        forecast = join_windows(outputs, [len(inputs)])[0][_N_TRAIN - 1 :]
+        self._keep(forecast, steps, carry_word(carry), seed)
+        if not carry:
+            pasts = sliding_windows(self._series, steps)[0][-len(forecast) :]
+            outputs = predict_windows(model, pasts[None], carry=False)
+            self._keep(outputs[0, :, -1], steps, "overlapping", seed)
         self.redraw()
 
-    def _fresh_model(self):
-        """Return the model as it was built: made once, its programs are compiled once."""
+    def _keep(self, forecast, *settings):
+        self._forecasts[settings] = forecast[:, 0]
+        self.errors[settings] = float(np.mean((forecast - self._series[_N_TRAIN:]) ** 2))
+
+    def _fresh_model(self, seed):
+        """Return the one model, whose training is compiled once, as the seed begins it."""
+        keras.utils.set_random_seed(seed)
+        fresh = build_rnn(_UNITS, features=1)
         if self._model is None:
-            keras.utils.set_random_seed(0)
             self._model = build_rnn(_UNITS, features=1)
             self._model.compile(keras.optimizers.Adam(3e-3), "mse")
             self._model.optimizer.build(self._model.trainable_variables)
-            variables = [*self._model.variables, *self._model.optimizer.variables]
-            self._first_values = [(variable, variable.numpy()) for variable in variables]
+            kept = self._model.optimizer.variables
+            self._first_values = [(variable, variable.numpy()) for variable in kept]
         for variable, value in self._first_values:
             variable.assign(value)
+        self._model.set_weights(fresh.get_weights())
         return self._model
 
     def _windows(self, values, steps):
         """Return windows in one shape for all `steps`, so that one program trains them all."""
         windows = split_windows([values], steps)
-        missing = len(values) - len(windows.mask), self._most - steps
+        missing = len(values) - len(windows.mask), _MOST_STEPS - steps
         return Windows(
             np.pad(windows.inputs, [(0, missing[0]), (0, 0), (0, missing[1]), (0, 0)]),
             np.pad(windows.mask, [(0, missing[0]), (0, 0), (0, missing[1])]),
         )
 
-    def _describe(self, steps, carry):
-        """Draw every forecast there is for these steps, and every error found so far."""
+    def _describe(self, steps, carry, seed):
+        """Draw the forecasts for these steps and this seed, and every error found so far."""
         top, bottom = self._axes
-        test = slice(self._n_train, None)
-        lines = {"observed": (self._years[test], self._series[test, 0], plots.TRUTH)} | {
-            f"state {carry_word(kept)}": (
-                self._years[test],
-                self._forecasts[steps, kept],
-                CARRY_STYLE[kept],
-            )
-            for kept in (True, False)
-            if (steps, kept) in self._forecasts
+        years = self._years[_N_TRAIN:]
+        lines = {"observed": (years, self._series[_N_TRAIN:, 0], plots.TRUTH)} | {
+            _NAMES[how]: (years, self._forecasts[steps, how, seed], style)
+            for how, style in _STYLES.items()
+            if (steps, how, seed) in self._forecasts
         }
-        plots.plot_lines(lines, xlabel="year", ylabel="standardised", ax=top)
-        plots.plot_lines(
-            {f"state {carry_word(kept)}": self._points(kept) for kept in (True, False)},
-            xlabel="steps",
-            ylabel="test error (MSE)",
-            ax=bottom,
-        )
+        plots.plot_lines(lines, xlabel="year", ylabel="sunspots, standardised", ax=top)
+        _plot_cloud(measured_errors(), self.errors, self._baselines, ax=bottom)
         plots.add_position(bottom, steps)
-        bottom.set(xlim=(0, self._most + 1), ylim=(0, 1.1 * max(self.errors.values(), default=1.0)))
-        return self._words(steps, carry)
+        return self._words(steps, carry, seed)
 
-    def _words(self, steps, carry):
-        found = [
-            f"state {carry_word(kept)} {self.errors[steps, kept]:.2f}"
-            for kept in (True, False)
-            if (steps, kept) in self.errors
-        ]
-        words = f"steps = {steps}: test error with {', '.join(found) or 'neither measured yet'}."
-        if (steps, carry) not in self.errors:
-            words += f" Press Train to measure it with state {carry_word(carry)}."
-        return words
-
-    def _points(self, carry):
-        found = sorted(
-            (steps, error) for (steps, kept), error in self.errors.items() if kept == carry
-        )
-        x, y = np.array(found or [(-1, 0)], float).T  # outside the picture while there is none
-        return x, y, CARRY_STYLE[carry] | {"linestyle": ":"}
+    def _words(self, steps, carry, seed):
+        hows = ["carried"] if carry else ["reset", "overlapping"]
+        words = [f"steps = {steps}."]
+        for how in hows:
+            cloud = measured_errors().get((steps, how))
+            if cloud is not None:
+                words.append(
+                    f"{_NAMES[how].capitalize()}: {len(cloud)} measured seeds have test errors "
+                    f"from {cloud.min():.2f} to {cloud.max():.2f}, {cloud.mean():.2f} on average."
+                )
+            if (steps, how, seed) in self.errors:
+                error = self.errors[steps, how, seed]
+                words.append(f"Your seed {seed}, {_NAMES[how]}: {error:.2f}.")
+        if (steps, hows[0], seed) not in self.errors:
+            words.append(f"Press Train for seed {seed}, state {carry_word(carry)}.")
+        return " ".join(words)
 
 
-def _check_series(series):
-    series = check_array(series, "series", ("timesteps", "features"), hint=ONE_FEATURE)
-    if series.shape[1] != 1:
-        raise ValueError(
-            "`series` must have one feature, the one to forecast. Received: "
-            f"{series.shape[1]} features. Take one of them: `series[:, :1]`."
-        )
-    return series
-
-
-def _check_years(years, timesteps):
-    years = check_array(years, "years", ("timesteps",))
-    if len(years) != timesteps:
-        raise ValueError(
-            f"`years` must have one entry for each of the {timesteps} timesteps of `series`. "
-            f"Received: {len(years)}."
-        )
-    return years
+def _plot_cloud(measured, own, baselines, *, ax):
+    """Draw measured errors as small points with their range, the learner's own as big ones."""
+    plots.fresh_axes(ax)
+    small = {how: {**style, "linestyle": "", "markersize": 4} for how, style in _STYLES.items()}
+    for (steps, how), errors in measured.items():
+        x = steps + _BESIDE[how]
+        ax.vlines(x, errors.min(), errors.max(), color=small[how]["color"], gid=plots.DRAWN)
+        ax.plot(np.full(len(errors), x), errors, **small[how], gid=plots.DRAWN)
+    for (steps, how, _), error in own.items():
+        big = small[how] | {"markersize": 11, "markeredgecolor": "black", "zorder": 3}
+        ax.plot([steps + _BESIDE[how]], [error], **big, gid=plots.DRAWN)
+    for name, error in baselines.items():
+        ax.axhline(error, color="#666666", linewidth=1, zorder=0, gid=plots.DRAWN)
+        right = {"ha": "right", "va": "top", "fontsize": plots.FONT - 2}
+        ax.text(_MOST_STEPS + 1, error, name, **right, gid=plots.DRAWN)
+    highest = max([1.0, *own.values(), *(errors.max() for errors in measured.values())])
+    ax.set(xlim=(-1, _MOST_STEPS + 1), ylim=(0, 1.1 * highest))
+    ax.set_xlabel("steps (years in a window)", fontsize=plots.FONT)
+    ax.set_ylabel("test error (MSE)", fontsize=plots.FONT)
+    legend = {_NAMES[how]: style for how, style in small.items()}
+    yours = {"color": "white", "linestyle": "", "marker": "o", "markersize": 11}
+    return plots.add_legend(ax, **legend, **{"big: yours": yours | {"markeredgecolor": "black"}})
 
 
 @feedback
-def check_smallest_steps(smallest):
-    """Say whether each timestep of 10 has the smallest window that lets gradient reach it."""
-    known = smallest if isinstance(smallest, dict) else {}
-    for t in (8, 6, 3):
-        steps = filled_in(known.get(t))
-        if steps not in range(1, 11):
-            raise AnswerError(f"Not yet: timestep {t} wants a whole number from 1 to 10.")
-        begins = 9 // int(steps) * int(steps)
-        if begins > t:
-            raise AnswerError(
-                f"Not yet: with steps={steps} the last window begins at timestep {begins}, "
-                f"after timestep {t}.",
+def check_lag(trained):
+    """Say whether each `steps` has the number of outputs of a window that train a lag of 7."""
+    if not isinstance(filled_in(trained), dict):
+        raise AnswerError("Not yet: a dictionary is wanted, `steps` to a number of outputs.")
+    for steps in (5, 7, 8, 10, 20):
+        outputs, right = filled_in(trained.get(steps)), max(0, steps - 7)
+        if outputs == right:
+            continue
+        if outputs == steps:
+            hint = "Carried state has a value from 7 timesteps back, but no gradient goes there."
+        elif outputs == right + 1:
+            hint = (
+                "The first place of a window is place 0, and its gradient reaches 1 timestep: at "
+                "place 7 it reaches 8, at place 6 only 7, a lag of 6."
             )
-        if any(9 // shorter * shorter <= t for shorter in range(1, int(steps))):
-            raise AnswerError(f"Not yet: for timestep {t} a shorter window does, too.")
+        elif steps > 7 and outputs == 7:
+            hint = "Those 7 places lie before place 7. Count the others."
+        else:
+            hint = "Count the places in a window of which at least 7 others come before."
+        raise AnswerError(f"Not yet: steps={steps}. {hint}")
+
+
+@feedback
+def check_cut(function):
+    """Say whether `function(lstm, batch, steps)` carries the values and cuts the gradient."""
+    rng = np.random.default_rng(7)
+    batch = tf.constant(rng.normal(size=(2, 11, 5)), "float32")
+    lstm = keras.layers.LSTM(6, return_state=True)
+    lstm.build(batch.shape)
+    lstm.set_weights([0.4 * rng.normal(size=w.shape) for w in lstm.get_weights()])
+    for steps in (4, 11, 3):
+        begins = 10 // steps * steps
+        with tf.GradientTape() as tape:
+            tape.watch(batch)
+            answer = answer_of(function, lstm, batch, steps)
+        if np.shape(answer) != (2, 6):
+            raise AnswerError(
+                f"Not yet: the last output has the shape (batch, units) = (2, 6), yours is "
+                f"{np.shape(answer)}."
+            )
+        _check_value(answer, lstm, batch, begins, steps)
+        gradient = tape.gradient(answer, batch) if tf.is_tensor(answer) else None
+        _check_gradient(gradient, lstm, batch, begins, steps)
+
+
+def _check_value(answer, lstm, batch, begins, steps):
+    if np.allclose(answer, lstm(batch)[0], atol=1e-5):
+        return
+    hint = "That is not the output of one long pass."
+    if np.allclose(answer, lstm(batch[:, begins:])[0], atol=1e-5):
+        hint = "That is the last window's output after a reset: give each window the state."
+    elif np.allclose(answer, lstm(batch)[2], atol=1e-5):
+        hint = "That is c; the output is the first thing that the layer returns."
+    raise AnswerError(f"Not yet: 11 timesteps, steps={steps}. {hint}")
+
+
+def _check_gradient(gradient, lstm, batch, begins, steps):
+    if gradient is None:
+        raise AnswerError(
+            "Not yet: no gradient reaches even the last window. Stop it in the state that goes on "
+            "to the next window, not in the inputs or the output, and return a tensor."
+        )
+    reached = np.abs(gradient).max(axis=(0, 2)) > 0
+    if reached[:begins].any():
+        hint = "Stop it at every border."
+        for stopped, known in _HINTS.items():
+            if np.allclose(gradient, _gradient(lstm, batch, steps, stopped), atol=1e-6):
+                hint = known
+        raise AnswerError(
+            f"Not yet: steps={steps}, the last window begins at timestep {begins}, and gradient "
+            f"still reaches timestep {np.flatnonzero(reached)[0]}. {hint}"
+        )
+    if not reached[begins:].all():
+        raise AnswerError(
+            f"Not yet: steps={steps}, and within the last window gradient must reach every "
+            f"timestep from {begins} on."
+        )
+
+
+_HINTS = {  # which arrays of the state were stopped
+    (): "Nothing stops it yet: `tf.stop_gradient` is for each array of the state.",
+    (0,): "You stopped it in h. It goes on through c: stop both.",
+    (1,): "You stopped it in c. It goes on through h: stop both.",
+}
+
+
+def _gradient(lstm, batch, steps, stopped):
+    """Return the gradient of the last output, stopped at borders in some arrays of the state."""
+    with tf.GradientTape() as tape:
+        tape.watch(batch)
+        state = None
+        for start in range(0, batch.shape[1], steps):
+            output, *state = lstm(batch[:, start : start + steps], initial_state=state)
+            state = [tf.stop_gradient(a) if i in stopped else a for i, a in enumerate(state)]
+    return tape.gradient(output, batch)

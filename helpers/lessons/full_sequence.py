@@ -16,7 +16,7 @@ from helpers.explorers import (
     plural,
 )
 from helpers.models import build_rnn
-from helpers.training import epoch_mebibytes, train_windows
+from helpers.training import epoch_mebibytes
 from helpers.validation import (
     check_array,
     check_lengths,
@@ -35,7 +35,7 @@ COST_POSITIONS = [
     Position(
         "full length, small batch",
         "A quarter of the rows, about a quarter of the memory. Gradient reaches as far as before; "
-        "the loop makes four times as many turns.",
+        "the loop makes more turns.",
         {"layout": "full length", "batch": "small"},
     ),
     Position(
@@ -146,10 +146,10 @@ def _plot_answers(lengths, alone, ways, ax):
 
 
 class Cost(NamedTuple):
-    """One epoch of training.
+    """What training asks for.
 
     The `layout` of the data, the `batch`, large or small, with its `rows`; the `timesteps` of an
-    update, the `turns` of the loop one after another, `seconds`, and `mebibytes` of memory.
+    update, the `turns` of the loop in an epoch, one after another, and `mebibytes` of memory.
     """
 
     layout: str
@@ -157,12 +157,11 @@ class Cost(NamedTuple):
     rows: int
     timesteps: int
     turns: int
-    seconds: float
     mebibytes: float
 
 
 def measure_costs(series, *, steps, batch_size):
-    """Measure an epoch of training an `LSTM(32)` in three layouts, each in a large and small batch.
+    """Measure what training an `LSTM(32)` takes in three layouts, each in a large and small batch.
 
     Full length, windows of `steps` in turn with the state carried, and the same windows side by
     side as rows of their own. Prints a line as each is done.
@@ -178,8 +177,8 @@ def measure_costs(series, *, steps, batch_size):
     Returns
     -------
     list of Cost
-        Seconds are the best of three epochs, without compiling. Memory is what the compiler sets
-        aside for one batch: data, weights, and all that backpropagation keeps of a window.
+        Turns are counted. Memory is what the compiler sets aside for one batch: data, weights,
+        and all that backpropagation keeps of a window.
     """
     series = check_array(series, "series", ("batch", "timesteps", "features"))
     rows, timesteps, _ = series.shape
@@ -191,8 +190,7 @@ def measure_costs(series, *, steps, batch_size):
             f"Received: batch_size={batch_size}."
         )
     whole, windows = split_windows(series, timesteps), split_windows(series, steps)
-    n_windows = len(windows.mask)
-    beside = [array.reshape(1, n_windows * rows, *array.shape[2:]) for array in windows]
+    beside = [array.reshape(1, -1, *array.shape[2:]) for array in windows]
     costs = []
     for layout, (inputs, mask), small in zip(
         _LAYOUTS, (whole, windows, beside), (batch_size, batch_size, rows), strict=True
@@ -208,25 +206,15 @@ def _measure(layout, batch, inputs, mask, size):
     model = build_rnn(_UNITS, features=features)
     model.compile("adam", "mse")
     targets = np.zeros((n_windows, size, steps, 1), "float32")
-    batches = [(inputs[:, at : at + size], mask[:, at : at + size]) for at in range(0, rows, size)]
-
-    def epoch():
-        for some, real in batches:
-            train_windows(model, some, targets, mask=real)
-
-    duration, (some, real) = seconds(epoch), batches[0]
-    mebibytes = epoch_mebibytes(model, some, targets, mask=real)
-    turns = len(batches) * n_windows * steps
-    return Cost(layout, batch, size, size * steps, turns, duration, mebibytes)
+    mebibytes = epoch_mebibytes(model, inputs[:, :size], targets, mask=mask[:, :size])
+    turns = rows // size * n_windows * steps
+    return Cost(layout, batch, size, size * steps, turns, mebibytes)
 
 
 def explore_cost(costs, *, positions=()):
-    """Choose a layout and a batch and read what an epoch costs in time and memory.
+    """Choose a layout and a batch and read how many turns and how much memory training takes.
 
-    Parameters
-    ----------
-    costs : list of Cost
-        What `measure_costs` measured on this machine.
+    `costs` is the list of `Cost` that `measure_costs` returns.
     """
     costs = check_list("costs", costs, "the results of `measure_costs`")
     for i, cost in enumerate(costs):
@@ -245,14 +233,12 @@ def explore_cost(costs, *, positions=()):
 
     def draw(layout, batch):
         chosen = found[layout, batch]
-        _plot_cost(found, [cost.seconds for cost in found.values()], chosen, panels[0])
-        _plot_cost(found, [cost.mebibytes for cost in found.values()], chosen, panels[1])
-        panels[0].set_ylabel("time (s an epoch)", fontsize=plots.FONT)
-        panels[1].set_ylabel("memory (MiB)", fontsize=plots.FONT)
+        _plot_cost(found, "turns", "turns in an epoch", chosen, panels[0])
+        _plot_cost(found, "mebibytes", "memory (MiB)", chosen, panels[1])
         return (
             f"{layout.capitalize()}, {chosen.rows} {plural('row', chosen.rows)} at a time: an "
-            f"update holds {chosen.timesteps:,} timesteps and takes {chosen.mebibytes:.1f} MiB. "
-            f"An epoch makes {chosen.turns:,} turns, one after another, in {chosen.seconds:.3f} s."
+            f"epoch makes {chosen.turns:,} turns, one after another. An update holds "
+            f"{chosen.timesteps:,} timesteps and takes {chosen.mebibytes:.1f} MiB."
         )
 
     controls = {
@@ -262,24 +248,26 @@ def explore_cost(costs, *, positions=()):
     return Explorer(panels[0].figure, controls, draw, positions=positions)
 
 
-def _plot_cost(found, values, chosen, ax):
-    """Draw a bar for each layout and batch, its value above it, and a frame round the chosen."""
+def _plot_cost(found, quantity, ylabel, chosen, ax):
+    """Draw a bar for each layout and batch, its value above it, and a mark over the chosen."""
     plots.fresh_axes(ax)
+    values = [getattr(cost, quantity) for cost in found.values()]
     top = max(values)
     for (layout, batch), value in zip(found, values, strict=True):
         left = list(_LAYOUTS).index(layout) + (0.02 if batch == "small" else -0.38)
         style = {"facecolor": _LAYOUTS[layout]["color"], "edgecolor": "white"} | _BATCHES[batch]
         plots.add_rectangles(ax, [left], 0.0, 0.36, value, style)
-        words = f"{value:.3f}" if top < 1 else f"{value:.1f}"
-        middle = left + 0.18
+        words, middle = f"{value:,}" if quantity == "turns" else f"{value:.1f}", left + 0.18
         ax.text(middle, value + 0.02 * top, words, ha="center", va="bottom", gid=plots.DRAWN)
         if found[layout, batch] is chosen:
             ax.plot([middle], [value + 0.24 * top], **plots.CHOSEN, markersize=9, gid=plots.DRAWN)
     ax.set_xlim(-0.6, len(_LAYOUTS) - 0.4)
     ax.set_ylim(0, 1.4 * top)
-    middles = [i + at for i in range(len(_LAYOUTS)) for at in (-0.2, 0.2)]
-    labels = [f"{layout},\n{batch} batch" for layout in _LAYOUTS for batch in _BATCHES]
-    ax.set_xticks(middles, labels, fontsize=plots.FONT - 2)
+    ax.set_ylabel(ylabel, fontsize=plots.FONT)
+    ticks = [i + at for i in range(len(_LAYOUTS)) for at in (-0.2, 0.0, 0.2)]
+    labels = [word for layout in _LAYOUTS for word in ("large", f"\n{layout}", "small")]
+    ax.set_xticks(ticks, labels)
+    ax.tick_params(axis="x", length=0)
 
 
 def explore_padding(lengths, *, positions=()):
@@ -366,8 +354,7 @@ def check_predict_in_buckets(function):
         def predict(inputs, mask=None, calls=calls):
             calls.append((np.shape(inputs), mask is not None))
             real = np.ones(np.shape(inputs)[:-1], bool) if mask is None else np.asarray(mask)
-            sums = np.where(real[..., None], inputs, 0.0).sum(axis=(-2, -1))
-            return sums + (~real).sum(axis=-1) + (mask is None)  # padding would change it
+            return np.where(real[..., None], inputs, 0.0).sum(axis=(-2, -1))
 
         try:
             answer = answer_of(function, predict, sequences, n_buckets)

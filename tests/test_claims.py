@@ -11,6 +11,7 @@ import itertools
 import json
 import re
 import sys
+import timeit
 import tomllib
 import warnings
 from pathlib import Path
@@ -941,16 +942,6 @@ def a_mask_spares_no_turns():
     assert np.diff(counts).tolist() == [12 - 4, 0]
 
 
-@claim("With a mask or without, Keras first asks a cell what its output looks like: one turn more.")
-def one_turn_more_asks_for_the_shape():
-    inputs, mask = padded_batch()
-    for x, real in ((inputs[2:, :4], None), (inputs[2:], mask[2:])):
-        layer, turns = counting_layer()
-        layer(x, mask=real)
-        assert len(turns) == x.shape[1] + 1
-        assert np.array_equal(turns[0], turns[1])
-
-
 @claim(
     "In one full-length pass, gradient reaches every timestep, padding too; with the mask it "
     "reaches the real ones only."
@@ -965,6 +956,66 @@ def gradient_reaches_padding_unless_it_is_masked():
             result = lstm(x, mask=real)[1]
         reached = np.abs(tape.gradient(result, x)).max(axis=2) > 0
         assert np.array_equal(reached, np.ones_like(mask) if real is None else mask)
+
+
+def shortest(function, *arguments):
+    """The seconds of the fastest of five calls, after one that prepares."""
+    function(*arguments)
+    return min(timeit.repeat(lambda: function(*arguments), number=1, repeat=5))
+
+
+@claim(
+    "The time of a recurrent layer grows with its timesteps, masked or not: it reads 4,000 of them "
+    "in at least three times the time of 500, also where all but 500 are masked."
+)
+def time_grows_with_the_timesteps():
+    model = keras.Sequential([layers.Masking(), layers.LSTM(32, use_cudnn=False)])
+    short, long = (np.ones((16, timesteps, 4), "float32") for timesteps in (500, 4000))
+    masked = long.copy()
+    masked[:, 500:] = 0.0
+    few, *many = (shortest(model.predict_on_batch, x) for x in (short, long, masked))
+    assert min(many) > 3 * few
+
+
+@claim(
+    "One update on 16 sequences of 1,000 timesteps takes longer than one on the same timesteps as "
+    "320 rows of 50, and so do 20 updates on windows of 50 in turn."
+)
+def rows_side_by_side_are_trained_on_faster():
+    model = keras.Sequential([keras.Input((None, 4)), layers.LSTM(32), layers.Dense(1)])
+    model.compile("adam", "mse")
+    zeros = np.zeros((320, 1))
+    series = np.zeros((16, 1000, 4), "float32")
+    windows = np.split(series, 20, axis=1)
+
+    def in_turn():
+        for window in windows:
+            model.train_on_batch(window, zeros[:16])
+
+    beside = shortest(model.train_on_batch, np.concatenate(windows), zeros)
+    assert shortest(model.train_on_batch, series, zeros[:16]) > 1.3 * beside
+    assert shortest(in_turn) > 1.3 * beside
+
+
+@claim(
+    "`tf.data.Dataset.bucket_by_sequence_length` pads each batch to its own longest sequence, and "
+    "`fit` takes such batches where the model has `Input((None, features))`."
+)
+def buckets_of_a_dataset_go_into_fit():
+    pairs = [(np.ones((timesteps, 2), "float32"), 1.0) for timesteps in (3, 9, 4, 8)]
+    signature = (tf.TensorSpec((None, 2)), tf.TensorSpec(()))
+    dataset = tf.data.Dataset.from_generator(lambda: iter(pairs), output_signature=signature)
+    buckets = dataset.bucket_by_sequence_length(
+        lambda sequence, _: tf.shape(sequence)[0],
+        bucket_boundaries=[5],
+        bucket_batch_sizes=[2, 2],
+        padded_shapes=((None, 2), ()),
+    )
+    assert sorted(x.shape[1] for x, _ in buckets) == [4, 9]
+    model = keras.Sequential([keras.Input((None, 2)), layers.LSTM(3), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    assert np.isfinite(model.fit(buckets, verbose=0).history["loss"][0])
+    assert int(model.optimizer.iterations) == 2
 
 
 # --- which rows an epoch draws ---------------------------------------------------------------

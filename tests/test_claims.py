@@ -59,8 +59,8 @@ def claim(statement, *, keras=""):
 
 
 @claim(
-    "`LSTM(32)` over 5 features has the same 4864 weights for any number of timesteps, and uses "
-    "them at each of them; the weights of `GRU` and `SimpleRNN` do not depend on it either."
+    "`LSTM(32)` over 5 features has the same 4864 weights for any number of timesteps; those of "
+    "`GRU` and `SimpleRNN` do not depend on it either."
 )
 def timesteps_do_not_change_the_weights():
     for layer in (layers.LSTM, layers.GRU, layers.SimpleRNN):
@@ -245,7 +245,9 @@ def input_shape_declares_timesteps_and_features():
     assert model.input_shape == declared.input_shape == (None, 5, 3)
 
 
-@claim("The progress bar of `fit` ends at the number of batches: 2/2, with `steps_per_epoch=1` 1/1.")
+@claim(
+    "The progress bar of `fit` ends at the number of batches: 2/2, with `steps_per_epoch=1` 1/1."
+)
 def the_progress_bar_counts_batches():
     for options, end in (({}, "2/2"), ({"steps_per_epoch": 1}, "1/1")):
         model, rows, targets = small_model()

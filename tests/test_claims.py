@@ -6,7 +6,9 @@ the answers. This file needs nothing but Keras, TensorFlow, NumPy, packaging and
 `make claims` can run it on other versions (see tools/claims.py).
 """
 
+import contextlib
 import inspect
+import io
 import itertools
 import json
 import re
@@ -57,12 +59,20 @@ def claim(statement, *, keras=""):
 # --- what the word steps means ---------------------------------------------------------------
 
 
-@claim("`LSTM(32)` over 5 features has the same 4864 weights for any number of timesteps.")
+@claim(
+    "`LSTM(32)` over 5 features has the same 4864 weights for any number of timesteps; those of "
+    "`GRU` and `SimpleRNN` do not depend on it either."
+)
 def timesteps_do_not_change_the_weights():
-    for timesteps in (10, 100, None):
-        model = keras.Sequential([keras.Input((timesteps, 5)), keras.layers.LSTM(32)])
-        assert model.count_params() == 4864
-        assert [w.shape for w in model.weights] == [(5, 128), (32, 128), (128,)]
+    for layer in (layers.LSTM, layers.GRU, layers.SimpleRNN):
+        shapes = []
+        for timesteps in (10, 100, None):
+            model = keras.Sequential([keras.Input((timesteps, 5)), layer(32)])
+            shapes.append([w.shape for w in model.weights])
+        assert shapes[0] == shapes[1] == shapes[2]
+        if layer is layers.LSTM:
+            assert model.count_params() == 4864
+            assert shapes[0] == [(5, 128), (32, 128), (128,)]
 
 
 @claim("A model with `Input((None, 5))` reads sequences of 10 and of 7 timesteps.")
@@ -199,12 +209,64 @@ def no_file_of_keras_asks_for_steps():
     assert not any(message in file.read_text(encoding="utf-8") for file in files)
 
 
-@claim("`units` is how many numbers each part of the state has for a row, at any length.")
+@claim(
+    "`units` is how many numbers a layer returns for a row, and how many each part of its state "
+    "has, at any length."
+)
 def units_are_the_width_of_the_state():
     lstm = keras.layers.LSTM(7, return_state=True)
     for timesteps in (1, 10):
         output, h, c = lstm(np.ones((3, timesteps, 5), "float32"))
         assert output.shape == h.shape == c.shape == (3, 7)
+
+
+@claim(
+    "Declared for 5 timesteps by `LSTM(32, input_shape=(5, 5))` and fitted on sequences of 10, a "
+    "model trains and its loss falls; the one warning is about `input_shape`, not about lengths."
+)
+def the_copied_code_runs():
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(1).normal(size=(3, 10, 5))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = keras.Sequential([layers.LSTM(32, input_shape=(5, 5)), layers.Dense(1)])
+        model.compile("adam", "mse")
+        losses = model.fit(x, x[:, -1, 0], epochs=10, verbose=0).history["loss"]
+    assert all(after < before for before, after in itertools.pairwise(losses))
+    assert len(caught) == 1
+    assert "Do not pass an `input_shape`" in str(caught[0].message)
+
+
+@claim("`input_shape=(5, 5)` declares 5 timesteps and 5 features, as `Input((5, 5))` does.")
+def input_shape_declares_timesteps_and_features():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        model = keras.Sequential([layers.LSTM(32, input_shape=(5, 3))])
+    declared = keras.Sequential([keras.Input((5, 3)), layers.LSTM(32)])
+    assert model.input_shape == declared.input_shape == (None, 5, 3)
+
+
+@claim(
+    "The progress bar of `fit` ends at the number of batches: 2/2, with `steps_per_epoch=1` 1/1."
+)
+def the_progress_bar_counts_batches():
+    for options, end in (({}, "2/2"), ({"steps_per_epoch": 1}, "1/1")):
+        model, rows, targets = small_model()
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            model.fit(rows, targets, batch_size=4, **options)
+        assert re.findall(r"\d/\d", said.getvalue())[-1] == end
+
+
+@claim("`decay_steps` of a learning-rate schedule counts updates, within an epoch and beyond it.")
+def decay_steps_counts_updates():
+    for epochs, decay_steps in ((1, 2), (3, 6)):
+        model, rows, targets = small_model()
+        rate = keras.optimizers.schedules.ExponentialDecay(0.1, decay_steps, decay_rate=0.5)
+        model.compile(keras.optimizers.SGD(rate), "mse")
+        model.fit(rows, targets, batch_size=4, epochs=epochs, verbose=0)
+        assert model.optimizer.iterations == decay_steps
+        assert np.isclose(model.optimizer.learning_rate, 0.05)
 
 
 # --- windows and state -----------------------------------------------------------------------

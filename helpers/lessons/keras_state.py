@@ -133,14 +133,14 @@ def _plot_calls(calls, states, ax):
             continue
         ax.text(n, -0.7, call.replace(", v", ",\nv"), weight="bold", **place)
         for row, (before, after) in enumerate(zip(states[n - 1], states[n], strict=True)):
+            style, words = None, f"stays {after or 0}"
             if _READS[call][row]:
                 style = _FROM_STATE if before else _FROM_ZEROS
                 words = f"from {before or 0}\nto {after}"
             elif call == _RESET or row == 1:
                 style, words = _SET_TO_ZEROS, "0"
-            else:
-                continue  # the row is left alone
-            plots.add_rectangles(ax, [n - 0.47], row - 0.4, 0.94, 0.8, style)
+            if style:
+                plots.add_rectangles(ax, [n - 0.47], row - 0.4, 0.94, 0.8, style)
             ax.text(n, row, words, **place)
     plots.add_legend(ax, **_STYLES)
 
@@ -151,9 +151,9 @@ def _describe_calls(calls, states):
         before, after = ([digits or "0" for digits in pair] for pair in (states[n - 1], states[n]))
         if any(_READS[call]):
             starts, ends = " and ".join(before), " and ".join(after)
-            said.append(f"Call {n}, {call}: starts from {starts}, leaves {ends}.")
+            said.append(f"Call {n} ({call}) starts from {starts} and leaves {ends}.")
         elif call != _NOTHING:
-            said.append(f"Call {n}, {call}: leaves {' and '.join(after)}.")
+            said.append(f"Call {n} ({call}) leaves {' and '.join(after)}.")
     return " ".join(said) or "No call yet: both rows hold 0."
 
 

@@ -2270,6 +2270,19 @@ def an_lstm_keeps_two_states():
 
 
 @claim(
+    "After `fit` with validation, `predict` starts from the state that the last validation left."
+)
+def predict_goes_on_from_what_fit_left():
+    model = diary()
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    train, unseen = np.array([[[1.0]], [[2.0]]]), np.array([[[8.0]], [[9.0]]])
+    options = {"batch_size": 2, "epochs": 2, "shuffle": False, "verbose": 0}
+    model.fit(train, train[:, 0], validation_data=(unseen, unseen[:, 0]), **options)
+    assert model.layers[0].states[0].numpy()[:, 0].tolist() == [1818.0, 2929.0]
+    assert model.predict(train, verbose=0)[:, 0].tolist() == [18181.0, 29292.0]
+
+
+@claim(
     "With `reset_state()` in `on_epoch_begin` and in `on_test_begin` of a callback, each epoch of "
     "`fit` and each validation, and `evaluate`, start from zeros."
 )

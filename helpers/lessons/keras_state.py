@@ -173,7 +173,7 @@ def check_reset_rows(function):
         for state in expected:
             state[rows] = 0.0
         if not np.array_equal(np.asarray(answer), expected):
-            raise AnswerError(f"Not yet, with rows={rows}: {_what_was_reset(answer, given, rows)}")
+            raise AnswerError(f"Not yet: with rows={rows}, {_what_was_reset(answer, given, rows)}")
 
 
 def _what_was_reset(answer, given, rows):
@@ -216,7 +216,7 @@ def check_hand_over(function):
         if not _equal(one.get_weights(), weights):
             raise AnswerError("Not yet: `one` has other weights than `many`.")
         if not _equal(get_states(one), [state[[row]] for state in states]):
-            raise AnswerError(f"Not yet, with row={row}: {_what_came_over(one, states, row)}")
+            raise AnswerError(f"Not yet: with row={row}, {_what_came_over(one, states, row)}")
 
 
 def _what_came_over(one, states, row):

@@ -14,6 +14,7 @@ import json
 import re
 import sys
 import timeit
+import tempfile
 import tomllib
 import warnings
 from pathlib import Path
@@ -2435,6 +2436,166 @@ def without_stateful_every_row_starts_from_zeros():
         alone = np.array(layer(x[row : row + 1], initial_state=zeros))
         assert np.allclose(together[row], alone[0], atol=1e-6)
         assert np.allclose(together[row], layer(x[row : row + 1])[0], atol=1e-6)
+
+
+# --- where the state lives -------------------------------------------------------------------
+
+
+def diary(batch_size=2):
+    """A model that appends each digit it reads to its state: 10 times the state plus the input."""
+    rnn = keras.layers.SimpleRNN(1, activation="linear", use_bias=False, stateful=True)
+    model = keras.Sequential([keras.Input((None, 1), batch_size=batch_size), rnn])
+    model.set_weights([np.array([[1.0]]), np.array([[10.0]])])
+    return model
+
+
+def alone_after(model, sequence):
+    """What a model of the same LSTM, with no state kept, returns for one sequence."""
+    alone = keras.Sequential([keras.Input((None, 5)), keras.layers.LSTM(8)])
+    alone.set_weights(model.get_weights())
+    return alone.predict(sequence[None], verbose=0)[0]
+
+
+@claim(
+    "A linear SimpleRNN without a bias, its kernel 1 and its recurrent kernel 10, has as its new "
+    "state 10 times the old one plus its input, and returns the state."
+)
+def a_linear_simple_rnn_can_keep_a_diary():
+    model = diary()
+    x = np.array([[1.0, 2.0, 3.0], [7.0, 8.0, 9.0]])[..., None]
+    assert model.predict(x, verbose=0)[:, 0].tolist() == [123.0, 789.0]
+    assert model.layers[0].states[0].numpy()[:, 0].tolist() == [123.0, 789.0]
+    assert model.predict(x[:, :1], verbose=0)[:, 0].tolist() == [1231.0, 7897.0]
+
+
+@claim(
+    "A stateful LSTM keeps two arrays in `layer.states`, h and c, a GRU and a SimpleRNN one, each "
+    "(batch, units); all three start a call from what the call before left."
+)
+def an_lstm_keeps_two_states():
+    kinds = {keras.layers.LSTM: 2, keras.layers.GRU: 1, keras.layers.SimpleRNN: 1}
+    for kind, count in kinds.items():
+        x = np.stack(sequences_of(6, 6))
+        layer, plain = kind(4, stateful=True), kind(4, return_state=True)
+        layer.build((2, None, 5))
+        trained_like(plain)
+        layer.set_weights(plain.get_weights())
+        assert [tuple(state.shape) for state in layer.states] == [(2, 4)] * count
+        layer(x[:, :2])
+        layer(x[:, 2:])
+        for kept, whole in zip(layer.states, plain(x)[1:], strict=True):  # h, then c
+            assert np.allclose(kept, whole, atol=1e-5)
+
+
+@claim(
+    "After `fit` with validation, `predict` starts from the state that the last validation left."
+)
+def predict_goes_on_from_what_fit_left():
+    model = diary()
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    train, unseen = np.array([[[1.0]], [[2.0]]]), np.array([[[8.0]], [[9.0]]])
+    options = {"batch_size": 2, "epochs": 2, "shuffle": False, "verbose": 0}
+    model.fit(train, train[:, 0], validation_data=(unseen, unseen[:, 0]), **options)
+    assert model.layers[0].states[0].numpy()[:, 0].tolist() == [1818.0, 2929.0]
+    assert model.predict(train, verbose=0)[:, 0].tolist() == [18181.0, 29292.0]
+
+
+@claim(
+    "With `reset_state()` in `on_epoch_begin` and in `on_test_begin` of a callback, each epoch of "
+    "`fit` and each validation, and `evaluate`, start from zeros."
+)
+def a_callback_resets_epochs_and_validation():
+    starts = []
+
+    class Reset(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.layers[0].reset_state()
+
+        def on_test_begin(self, logs=None):
+            starts.append(self.model.layers[0].states[0].numpy()[:, 0].tolist())
+            self.model.layers[0].reset_state()
+
+    model = diary()
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    train, unseen = np.array([[[1.0]], [[2.0]]]), np.array([[[8.0]], [[9.0]]])
+    options = {"batch_size": 2, "verbose": 0, "callbacks": [Reset()]}
+    validation = {"validation_data": (unseen, unseen[:, 0])}
+    model.fit(train, train[:, 0], epochs=2, shuffle=False, **options, **validation)
+    model.evaluate(unseen, unseen[:, 0], **options)
+    assert starts == [[1.0, 2.0], [1.0, 2.0], [8.0, 9.0]]
+    assert model.layers[0].states[0].numpy()[:, 0].tolist() == [8.0, 9.0]
+
+
+@claim(
+    "Called directly, a stateful model raises `ValueError` for a batch of another size than its "
+    "own, of one row too, and says which sizes."
+)
+def a_direct_call_refuses_another_batch_size():
+    for rows in (1, 2, 6):
+        with pytest.raises(ValueError, match=rf"batch size: 4\s+- Received batch size: {rows}\b"):
+            diary(batch_size=4)(np.ones((rows, 1, 1)))
+
+
+@claim(
+    "Where zeros are assigned to one row of each of `layer.states`, that row starts anew and the "
+    "others go on; for an LSTM, with h alone it does not start anew."
+)
+def some_rows_can_be_reset():
+    x = np.stack(sequences_of(10, 10, 10))
+    for reset in ((0, 1), (0,)):
+        model = stateful_model()
+        model.predict(x[:, :5], verbose=0)
+        for index in reset:
+            values = model.layers[0].states[index].numpy()
+            values[1] = 0.0
+            model.layers[0].states[index].assign(values)
+        found = model.predict(x[:, 5:], verbose=0)
+        assert np.allclose(found[0], alone_after(model, x[0]), atol=1e-5)
+        assert np.allclose(found[2], alone_after(model, x[2]), atol=1e-5)
+        anew = np.allclose(found[1], alone_after(model, x[1, 5:]), atol=1e-3)
+        assert anew == (reset == (0, 1))
+
+
+@claim(
+    "The state is in neither `get_weights()` nor a saved file: a loaded model starts from zeros, "
+    "and goes on once the state is assigned to its layers' `states`."
+)
+def a_saved_model_loses_its_state():
+    x = np.stack(sequences_of(10, 10, 10))
+    model = stateful_model()
+    assert [w.shape for w in model.get_weights()] == [(5, 32), (8, 32), (32,)]
+    weights = model.get_weights()
+    model.predict(x[:, :5], verbose=0)
+    assert all(map(np.array_equal, weights, model.get_weights()))
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(f"{folder}/model.keras")
+        loaded = keras.models.load_model(f"{folder}/model.keras")
+    assert not any(np.any(state) for state in loaded.layers[0].states)
+    found = loaded.predict(x[:, 5:], verbose=0)
+    for row in range(3):
+        assert np.allclose(found[row], alone_after(model, x[row, 5:]), atol=1e-5)
+    for new, old in zip(loaded.layers[0].states, model.layers[0].states, strict=True):
+        new.assign(old)
+    found = loaded.predict(x[:, 5:], verbose=0)
+    for row in range(3):
+        assert np.allclose(found[row], alone_after(model, x[row]), atol=1e-5)
+
+
+@claim(
+    "A second model with batch size 1 takes the weights of a stateful model with batch size 3 by "
+    "`set_weights`, and with one row of its state goes on as that row."
+)
+def a_state_moves_to_another_batch_size():
+    x = np.stack(sequences_of(10, 10, 10))
+    many, one = stateful_model(batch_size=3), stateful_model(batch_size=1)
+    one.set_weights([np.zeros_like(w) for w in one.get_weights()])
+    one.set_weights(many.get_weights())
+    together = many.predict(x[:, :5], verbose=0)
+    assert np.allclose(one.predict(x[[2], :5], verbose=0), together[2], atol=1e-5)
+    for mine, theirs in zip(one.layers[0].states, many.layers[0].states, strict=True):
+        mine.assign(theirs.numpy()[[0]])
+    found = one.predict(x[[0], 5:], verbose=0)
+    assert np.allclose(found[0], alone_after(many, x[0]), atol=1e-5)
 
 
 # --- the claims and the lessons --------------------------------------------------------------

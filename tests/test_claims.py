@@ -15,6 +15,7 @@ import re
 import sys
 import timeit
 import tempfile
+import time
 import tomllib
 import warnings
 from pathlib import Path
@@ -621,6 +622,77 @@ def one_loop_carries_lstm_gru_and_simple_rnn():
             output, *state = layer(x[:, start : start + 4], initial_state=state)
         assert np.allclose(output, layer(x)[0], atol=1e-5)
         assert len(state) == arrays
+    "`LSTM(32, input_shape=(5, 5))` warns that an `Input` is preferred, says nothing of lengths, "
+    "and declares what `Input((5, 5))` declares."
+)
+def input_shape_warns_about_style_only():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        short = keras.Sequential([keras.layers.LSTM(8, input_shape=(5, 5))])
+    (said,) = {str(warning.message) for warning in caught}
+    assert "prefer using an `Input(shape)` object" in said
+    assert not re.search("timestep|length|window", said)
+    assert short.input_shape == keras.Sequential([keras.Input((5, 5))]).input_shape
+    x = np.stack(sequences_of(10, 10, 10))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = short.predict(x, verbose=0)
+    ten = keras.Sequential([keras.Input((10, 5)), keras.layers.LSTM(8)])
+    ten.set_weights(short.get_weights())
+    assert np.allclose(result, ten.predict(x, verbose=0), atol=1e-6)
+
+
+@claim(
+    "An LSTM returns two arrays of state, h and c, of which the first is its output, and needs both"
+    " as its `initial_state`; a GRU and a SimpleRNN return h alone, and take it."
+)
+def an_lstm_has_two_state_arrays_and_others_one():
+    x = np.stack(sequences_of(10, 10, 10))
+    for kind, count in ((layers.LSTM, 2), (layers.GRU, 1), (layers.SimpleRNN, 1)):
+        layer = trained_like(kind(8, return_state=True))
+        output, *state = layer(x)
+        assert len(state) == count
+        assert np.array_equal(output, state[0])
+        _, *half = layer(x[:, :5])
+        carried = layer(x[:, 5:], initial_state=half if count == 2 else half[0])[1]
+        assert np.allclose(carried, state[0], atol=1e-5)
+    lstm = trained_like(layers.LSTM(8, return_state=True))
+    with pytest.raises((IndexError, TypeError, ValueError)):
+        lstm(x, initial_state=lstm(x)[1])
+
+
+@claim(
+    "The same timesteps take `predict` several times as long in one row as in 25, which run side "
+    "by side."
+)
+def rows_run_side_by_side():
+    model = keras.Sequential([keras.Input((None, 5)), keras.layers.LSTM(32)])
+    seconds = []
+    for shape in ((1, 20_000, 5), (25, 800, 5)):
+        model.predict(np.ones(shape), verbose=0)
+        start = time.perf_counter()
+        model.predict(np.ones(shape), verbose=0)
+        seconds.append(time.perf_counter() - start)
+    assert seconds[0] > 2 * seconds[1]
+
+
+@claim(
+    "`fit` with a Sequential model declared for 5 timesteps and fed 10 makes the same updates as "
+    "with one declared for 10; sequences of 8 it reads as well."
+)
+def fit_reads_all_timesteps_declared_or_not():
+    x = np.stack(sequences_of(10, 10, 10))
+    after = []
+    for timesteps in (5, 10):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((timesteps, 5)), keras.layers.LSTM(8)])
+        model.add(keras.layers.Dense(1, activation="sigmoid"))
+        model.compile("adam", "binary_crossentropy")
+        model.fit(x, np.array([0, 1, 0]), epochs=2, verbose=0)
+        after.append(model.get_weights())
+        model.fit(x[:, :8], np.array([0, 1, 0]), verbose=0)
+    for declared, ten in zip(*after, strict=True):
+        assert np.allclose(declared, ten, atol=1e-6)
 
 
 # --- padding and masks -----------------------------------------------------------------------

@@ -13,9 +13,9 @@ import itertools
 import json
 import re
 import sys
-import timeit
 import tempfile
 import time
+import timeit
 import tomllib
 import warnings
 from pathlib import Path
@@ -622,6 +622,9 @@ def one_loop_carries_lstm_gru_and_simple_rnn():
             output, *state = layer(x[:, start : start + 4], initial_state=state)
         assert np.allclose(output, layer(x)[0], atol=1e-5)
         assert len(state) == arrays
+
+
+@claim(
     "`LSTM(32, input_shape=(5, 5))` warns that an `Input` is preferred, says nothing of lengths, "
     "and declares what `Input((5, 5))` declares."
 )
@@ -632,7 +635,7 @@ def input_shape_warns_about_style_only():
     (said,) = {str(warning.message) for warning in caught}
     assert "prefer using an `Input(shape)` object" in said
     assert not re.search("timestep|length|window", said)
-    assert short.input_shape == keras.Sequential([keras.Input((5, 5))]).input_shape
+    assert short.input_shape == (None, 5, 5)
     x = np.stack(sequences_of(10, 10, 10))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

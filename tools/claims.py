@@ -125,7 +125,11 @@ def page(lessons, columns):
     head = ["claim", "check", *(f"Keras {column.versions[0]}" for column in shown)]
     for title, link, claims in lessons:
         rows = [
-            [words.get(name, name), f"`{name}`", *(c.results.get(name, ("", "not run"))[1] for c in shown)]
+            [
+                words.get(name, name),
+                f"`{name}`",
+                *(c.results.get(name, ("", "not run"))[1] for c in shown),
+            ]
             for name in claims
         ]
         parts += [f"## [{title}]({link})", table(head, rows)]

@@ -14,10 +14,10 @@ from helpers import data, explorers
 from helpers.lessons import (
     bug_clinic,
     choose_your_steps,
-    fixed_steps,
     full_sequence,
     mask_microscope,
     masking,
+    reach,
     steps_argument,
 )
 from helpers.models import build_rnn
@@ -93,7 +93,7 @@ def make(name):
         "targets": lambda: steps_argument.explore_targets(20, steps=5, stride=1, horizon=1),
         "layers": lambda: mask_microscope.explore_layers(ragged, first="Dense", second="Conv1D"),
         "batches": lambda: bug_clinic.explore_batches(),
-        "training": lambda: fixed_steps.explore_training(standardised, years, n_train=240),
+        "training": lambda: reach.explore_training(),
         "autocorrelation": lambda: choose_your_steps.explore_autocorrelation([sunspots[:, None]]),
     }
     return makers[name]()

@@ -265,7 +265,7 @@ def explore_state(model, sequences, *, steps=5, carry=True, positions=()):
         plots.plot_lines(
             {label: (np.arange(timesteps), off, CARRY_STYLE[carry])},
             xlabel="timestep",
-            ylabel="difference",
+            ylabel="largest difference",
             ax=difference,
         )
         difference.set(xlim=ax.get_xlim(), ylim=limits)

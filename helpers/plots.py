@@ -151,7 +151,7 @@ def plot_windows(mask, *, ax=None):
     add_cells(ax, rows, REAL)
     add_cells(ax, ~rows, PADDED)
     add_borders(ax, np.arange(n_windows + 1) * steps - 0.5, -0.5, batch - 0.5)
-    frame_timesteps(ax, n_windows * steps, "sequence", ylim=(batch - 0.5, -0.5))
+    frame_timesteps(ax, n_windows * steps, "row", ylim=(batch - 0.5, -0.5))
     if batch <= 12:
         ax.set_yticks(range(batch))
     return add_legend(ax, real=REAL, padded=PADDED, **{"window border": BORDER})

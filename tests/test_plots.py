@@ -117,7 +117,7 @@ def test_windows_show_each_timestep_as_real_or_padded_and_every_border():
         centres = {(round(x + w / 2), round(y + h / 2)) for x, y, w, h in rectangles(ax, style)}
         assert centres == {(t, row) for row, t in np.argwhere(where)}
     assert borders(ax) == [-0.5, 4.5, 9.5, 14.5]
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("timestep", "sequence")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("timestep", "row")
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
         "real",
         "padded",

@@ -312,14 +312,14 @@ def check_cut(function):
     """Say whether `function(lstm, batch, steps)` carries the values and cuts the gradient."""
     rng = np.random.default_rng(7)
     batch = tf.constant(rng.normal(size=(2, 11, 5)), "float32")
-    lstm = keras.layers.LSTM(6, return_state=True)
+    lstm = _Watched(6, return_state=True)
     lstm.build(batch.shape)
     lstm.set_weights([0.4 * rng.normal(size=w.shape) for w in lstm.get_weights()])
     for steps in (4, 11, 3):
         begins = 10 // steps * steps
         with tf.GradientTape() as tape:
             tape.watch(batch)
-            answer = answer_of(function, lstm, batch, steps)
+            answer = _answer(function, lstm, batch, steps)
         if np.shape(answer) != (2, 6):
             raise AnswerError(
                 f"Not yet: the last output has the shape (batch, units) = (2, 6), yours is "
@@ -328,6 +328,35 @@ def check_cut(function):
         _check_value(answer, lstm, batch, begins, steps)
         gradient = tape.gradient(answer, batch) if tf.is_tensor(answer) else None
         _check_gradient(gradient, lstm, batch, begins, steps)
+
+
+class _Watched(keras.layers.LSTM):
+    """An LSTM that knows what it was last given: `timesteps`, and `state`."""
+
+    timesteps = state = None
+
+    def __call__(self, sequences, *args, initial_state=None, **options):
+        self.timesteps, self.state = max(self.timesteps or 0, sequences.shape[1]), initial_state
+        return super().__call__(sequences, *args, initial_state=initial_state, **options)
+
+
+def _answer(function, lstm, batch, steps):
+    """Return what the function answers, if it reads windows and gives them states."""
+    lstm.timesteps = lstm.state = None
+    try:
+        answer = answer_of(function, lstm, batch, steps)
+    except AnswerError:
+        if lstm.state is None or (isinstance(lstm.state, (list, tuple)) and len(lstm.state) == 2):
+            raise
+        raise AnswerError(
+            "Not yet: the state that goes on must be a list of the two arrays [h, c]. Stop the "
+            "gradient in one after the other: `tf.stop_gradient` makes one array of a list."
+        ) from None
+    if lstm.timesteps is not None and lstm.timesteps > steps:
+        raise AnswerError(
+            f"Not yet: steps={steps}, but the layer read {lstm.timesteps} timesteps in one call."
+        )
+    return answer
 
 
 def _check_value(answer, lstm, batch, begins, steps):

@@ -771,22 +771,6 @@ def masked_padding_never_changes_the_state():
 
 
 @claim(
-    "Unmasked zeros before a sequence harm its last state less than zeros after it, and not "
-    "nothing: their trace fades while the real timesteps are read."
-)
-def padding_before_a_sequence_fades():
-    lstm = keras_lstm()
-    after, before = (
-        np.abs(lstm(padded_batch(padding)[0])[1] - alone(lstm)).max() for padding in ("post", "pre")
-    )
-    assert 1e-3 < before < after
-    sequence = sequences_of(7)[0][None]
-    padded = np.pad(sequence, ((0, 0), (8, 0), (0, 0)))
-    off = np.abs(lstm(padded)[0][0, 8:] - lstm(sequence)[0][0]).max(axis=1)
-    assert off[0] > 2 * off[-1] > 0
-
-
-@claim(
     "On Keras' own kernel, a masked timestep's output is the last real one again, and zeros "
     "before the first real timestep and in a row without any."
 )
@@ -1021,6 +1005,138 @@ def zeros_reach_the_last_output_too():
     assert outputs[~ended].any()
     said = " ".join(keras.layers.RNN.__doc__.split())
     assert "this field is only used when `return_sequences` is `True`" in said
+
+
+@claim(
+    "`TextVectorization` turns sentences into rows of numbers, one a word, and fills short rows "
+    "up with 0 at the end."
+)
+def text_vectorization_pads_with_zeros():
+    numbered = keras.layers.TextVectorization()
+    numbered.adapt(["never again", "good food and good people"])
+    rows = numbered(["never again", "good food and good people"]).numpy()
+    assert rows.shape == (2, 5)
+    assert (rows != 0).tolist() == [[True] * 2 + [False] * 3, [True] * 5]
+
+
+@claim(
+    "An LSTM behind `Embedding` reads the zeros after a sentence, and its answer is another than "
+    "that of the sentence alone; with `mask_zero=True` it is the same."
+)
+def a_sentence_needs_mask_zero():
+    rows = np.array([[5, 9, 0, 0, 0], [2, 7, 8, 2, 4]])
+    for mask_zero in (False, True):
+        keras.utils.set_random_seed(0)
+        embedding = keras.layers.Embedding(12, 8, "glorot_normal", mask_zero=mask_zero)
+        model = keras.Sequential([embedding, keras.layers.LSTM(8, use_cudnn=False)])
+        alone, longer = model.predict(rows[:1, :2], verbose=0), np.pad(rows, ((0, 0), (0, 6)))
+        off = [np.abs(model.predict(x, verbose=0)[0] - alone[0]).max() for x in (rows, longer)]
+        assert (min(off) > 0.01) != mask_zero
+        assert (max(off) < 1e-6) == mask_zero
+        assert mask_zero or abs(off[0] - off[1]) > 0.001  # more zeros, another answer again
+
+
+@claim(
+    "`Sequential([Masking, LSTM, Dense])`, fitted on a padded batch of unequal sequences, gives "
+    "each the answer that it gives the sequence alone and unpadded."
+)
+def the_accounts_model_answers_as_if_alone():
+    keras.utils.set_random_seed(0)
+    inputs, _ = padded_batch()
+    masking, lstm = keras.layers.Masking(mask_value=0.0), keras.layers.LSTM(8)
+    model = keras.Sequential([keras.Input((None, 5)), masking, lstm, keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    before = model.get_weights()[0]
+    model.fit(inputs, np.array([0, 1, 0]), epochs=30, verbose=0)
+    assert not np.allclose(before, model.get_weights()[0], atol=1e-3)
+    together = model.predict(inputs, verbose=0)
+    single = [model.predict(s[None], verbose=0)[0] for s in sequences_of(7, 12, 4)]
+    assert np.abs(together - single).max() < 1e-5
+
+
+@claim(
+    "Zeros in front of a sequence do not change the state of a layer with fresh biases, and do "
+    "change that of one with biases of its own."
+)
+def fresh_biases_hide_padding_in_front():
+    inputs, _ = padded_batch("pre")
+    for biases in ("zeros", "he_normal"):
+        keras.utils.set_random_seed(0)
+        lstm = keras.layers.LSTM(8, bias_initializer=biases, use_cudnn=False)
+        single = np.concatenate([lstm(s[None]) for s in sequences_of(7, 12, 4)])
+        assert (np.abs(lstm(inputs) - single).max() < 1e-6) == (biases == "zeros")
+
+
+@claim(
+    "How much of an LSTM's state zeros leave, and how much of what zeros in front did lasts to the"
+    " end of the sequence, is up to the forget gate: open, it keeps both; closed, neither."
+)
+def the_forget_gate_decides_what_padding_leaves():
+    lstm = keras_lstm()
+    kernel, recurrent, bias = lstm.get_weights()
+    forget, (sequence,) = slice(8, 16), sequences_of(7)
+    zeros, real = np.zeros((1, 12, 5), "float32"), np.ones((1, 7), bool)
+    for gate, is_open in ((20.0, True), (-20.0, False)):
+        bias[forget] = gate
+        lstm.set_weights([kernel, recurrent, bias])
+        in_front = lstm(sequence[None], initial_state=lstm(zeros)[1:], mask=real)[2]
+        assert (np.abs(in_front - lstm(sequence[None])[2]).max() > 0.1) == is_open
+        ends = [lstm(zeros, initial_state=[np.full((1, 8), h, "float32")] * 2)[2] for h in (0, 1)]
+        assert (np.abs(ends[1] - ends[0]).max() > 0.1) == is_open
+
+
+@claim(
+    "GRU and `SimpleRNN` have one state, h, and do as the LSTM does: carried through masked "
+    "windows it is exact, the last output of rows that had ended is 0, and with `initial_state=` "
+    "the mask that travels with the input is ignored, without a warning."
+)
+def gru_and_simple_rnn_carry_through_masked_windows():
+    inputs, mask = padded_batch()
+    windows, real = np.pad(inputs, ((0, 0), (0, 3), (0, 0))), np.pad(mask, ((0, 0), (0, 3)))
+    for cell, options in ((keras.layers.GRU, {"use_cudnn": False}), (keras.layers.SimpleRNN, {})):
+        layer = trained_like(cell(8, return_state=True, **options))
+        single = np.concatenate([layer(s[None])[1] for s in sequences_of(7, 12, 4)])
+        zeros = state = [np.zeros((3, 8), "float32")]
+        for start in (0, 5, 10):
+            at = slice(start, start + 5)
+            output, *state = layer(windows[:, at], initial_state=state, mask=real[:, at])
+        assert len(state) == 1
+        assert np.allclose(state[0], single, atol=1e-5)
+        assert (output == 0).numpy().all(axis=1).tolist() == [True, False, True]
+        x = keras.layers.Masking(0.0)(inputs)
+        assert np.allclose(layer(x)[1], single, atol=1e-5)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            ignored = layer(x, initial_state=zeros)[1]
+        assert not [str(w.message) for w in caught if LOST not in str(w.message)]
+        assert np.abs(ignored - single).max() > 0.1
+
+
+@claim(
+    "A comment in Keras' source says that cuDNN writes zeros at masked timesteps, where the "
+    "default repeats the previous output."
+)
+def keras_says_that_cudnn_writes_zeros():
+    module = sys.modules["keras.src.backend.tensorflow.rnn"]
+    for name in ("lstm", "gru"):
+        said = re.sub(r"\s+#?\s*", " ", inspect.getsource(getattr(module, f"_cudnn_{name}")))
+        assert "the cudnn kernel will fill zeros for the output" in said
+        assert "bring over the previous output" in said
+
+
+@claim(
+    "`Masking(mask_value=0.0, input_shape=(None, 3))` at the head of a Sequential model works, and"
+    " Keras warns that `input_shape` should not be passed to a layer, and of nothing else."
+)
+def an_input_shape_is_warned_of():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        masking = keras.layers.Masking(mask_value=0.0, input_shape=(None, 3))
+        model = keras.Sequential([masking, keras.layers.LSTM(4)])
+    assert model.input_shape == (None, None, 3)
+    words = [str(w.message) for w in caught if LOST not in str(w.message)]
+    assert len(words) == 1
+    assert words[0].startswith("Do not pass an `input_shape`/`input_dim` argument to a layer")
 
 
 # --- what length costs -----------------------------------------------------------------------

@@ -3,27 +3,77 @@
 import re
 
 import numpy as np
+import pytest
 
 from helpers.data import ragged_batch
+from helpers.explorers import explore_windows
 from helpers.lessons import masking
 from helpers.lessons.masking import explore_masks
 from helpers.windows import length_mask
 from tests.exercises import ExerciseTests
 
 
-def test_a_mask_keeps_the_state_right_however_far_a_batch_is_padded(make_rnn, ragged):
-    explorer = explore_masks(make_rnn(2, cell="simple_rnn"), ragged)
-    explorer.controls["length"].value = 30
-    without = float(re.findall(r"by ([\d.]+\d)", explorer.words)[0])
+@pytest.fixture(scope="module")
+def explorer(make_rnn, ragged):
+    return explore_masks(make_rnn(2, cell="simple_rnn"), ragged, timesteps=30)
+
+
+def difference(explorer):
+    return float(re.findall(r"by ([\d.]+\d)", explorer.words)[0])
+
+
+def test_a_mask_keeps_the_state_right_however_far_a_batch_is_padded(explorer):
+    explorer.controls["mask"].value = False
+    without = difference(explorer)
     explorer.controls["mask"].value = True
     assert "with a mask" in explorer.words
-    assert float(re.findall(r"by ([\d.]+\d)", explorer.words)[0]) == 0 < without
+    for padding in ("pre", "post"):
+        explorer.controls["padding"].value = padding
+        for length in (12, 30):
+            explorer.controls["length"].value = length
+            assert difference(explorer) == 0 < without
+
+
+def test_the_picture_is_full_at_first_and_names_the_padding(make_rnn, ragged):
+    explorer = explore_masks(make_rnn(2, cell="simple_rnn"), ragged)
+    (ax, _scale) = explorer.figure.axes
+    assert explorer.controls["length"].value == explorer.controls["length"].max == 24
+    assert ax.get_xlim() == (-0.5, 23.5)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["padding"]
+    assert all(tick == int(tick) for tick in ax.get_xticks())
 
 
 def test_sequences_that_do_not_fit_the_model_are_refused(make_rnn, assert_refused):
     words = "`sequences` must have the 3 features", "4 features"
     model = make_rnn(2, cell="simple_rnn")
     assert_refused(lambda: explore_masks(model, [np.ones((5, 4))]), ValueError, *words)
+
+
+def pressed(explorer):
+    """Press each button of "Look at this" in turn, and give its name."""
+    row, says = explorer.children[0].children
+    for button in row.children[1:]:
+        button.click()
+        assert says.value
+        yield button.description
+
+
+def test_the_positions_of_the_masks_show_what_they_say(make_rnn):
+    explorer = explore_masks(make_rnn(8), ragged_batch(), positions=masking.MASKS)
+    found = {name: difference(explorer) for name in pressed(explorer)}
+    assert found["Zeros after it"] > 0.05
+    assert found["Zeros before it"] > 0.01
+    assert found["With the mask"] == 0
+
+
+def test_the_positions_of_the_windows_show_what_they_say():
+    explorer = explore_windows(ragged_batch(), positions=masking.WINDOWS)
+    found = dict((name, explorer.words) for name in pressed(explorer))
+    assert "3 windows" in found["steps = 5"]
+    assert "3 windows" in found["steps = 4"]
+    assert "1 window " in found["steps = 12"]
+    shares = {name: re.findall(r"(\d+)% of the batch", words)[0] for name, words in found.items()}
+    assert shares["steps = 4"] == shares["steps = 12"] < shares["steps = 5"]
 
 
 # --- exercises -------------------------------------------------------------------------------
@@ -34,30 +84,38 @@ def last_outputs(outputs, mask):
     return outputs[np.arange(len(outputs)), last]
 
 
-READINGS = [np.zeros((3, 2)), np.ones((2, 2))]
+def taken(where):
+    """A function that takes one output a row, at the timestep that `where(mask)` says."""
+    return lambda outputs, mask: outputs[np.arange(len(outputs)), where(mask)]
 
 
 class TestExercises(ExerciseTests):
     lesson = masking
     RIGHT = {
         "mask": (lambda lengths, timesteps: np.arange(timesteps) < lengths[:, None],),
-        "mask_value": (-1.0, READINGS),
         "last_outputs": (last_outputs,),
     }
     WRONG = [
         ("mask", (lambda n, t: np.arange(t) >= n[:, None],), "the other way round"),
         ("mask", (lambda n, t: (np.arange(t) < n[:, None]) * 1,), "a mask is boolean"),
         ("mask", (lambda n, t: length_mask(n, t, padding="pre"),), "in the wrong places"),
+        ("mask", (lambda n, t: np.arange(t) <= n[:, None],), "a timestep too many"),
         ("mask", (lambda n, t: np.arange(t) < n[:, None] - 1,), "your rows have"),
-        ("mask_value", (0.0, READINGS), "It would be swallowed"),
-        ("mask_value", (np.nan, READINGS), "NaN equals nothing"),
-        ("mask_value", (np.inf, READINGS), "take a finite number"),
+        ("mask", (lambda n, t: n > 0,), "`np.array(lengths)[:, None]`"),
+        ("mask", (lambda n, t: np.arange(t)[:, None] < n,), "the new axis to the lengths"),
+        ("last_outputs", (lambda outputs, mask: outputs[mask],), "`outputs[mask]` gives all"),
+        (
+            "last_outputs",
+            (lambda outputs, mask: outputs[:, mask.sum(axis=1) - 1],),
+            "Pair each row with its own",
+        ),
+        ("last_outputs", (lambda outputs, mask: outputs[0],), "One output for each row"),
         ("last_outputs", (lambda outputs, mask: outputs[:, -1],), "may be padding"),
-        ("last_outputs", (lambda outputs, mask: outputs[:, 0],), "numbers differ"),
+        ("last_outputs", (taken(lambda mask: mask.argmax(axis=1)),), "the first real timestep"),
+        ("last_outputs", (taken(lambda mask: mask.sum(axis=1) - 1),), "with 'post' only"),
+        ("last_outputs", (taken(lambda mask: mask.sum(axis=1)),), "one too far"),
+        ("last_outputs", (lambda outputs, mask: outputs[:, 2] + 1,), "numbers differ"),
     ]
 
     def test_a_list_of_lengths_is_no_reason_to_refuse_a_mask(self, answered):
         assert answered(masking.check_mask, length_mask)[0]
-
-    def test_zero_is_no_mask_value_only_if_a_row_holds_it(self, answered):
-        assert answered(masking.check_mask_value, 0.0, ragged_batch())[0]

@@ -45,7 +45,7 @@ WINDOWS = (
     ),
     Position(
         "steps = 4",
-        "4 divides 12 and 4, but not 7. One border fits all lengths only by chance.",
+        "4 divides 12 and 4, but not 7: lengths seldom have a divisor in common.",
         {"steps": 4},
     ),
     Position(
@@ -110,7 +110,7 @@ def check_mask(function):
         answer = answer_of(function, lengths.copy(), timesteps, of=f"for {given} ")
         hint = _mask_hint(np.asarray(answer), lengths, length_mask(lengths, timesteps))
         if hint:
-            raise AnswerError(f"Not yet, for {given}: {hint}")
+            raise AnswerError(f"Not yet: for {given}, {hint}")
 
 
 def _mask_hint(answer, lengths, expected):
@@ -150,7 +150,7 @@ def check_last_outputs(function):
         answer = answer_of(function, outputs.copy(), mask.copy(), of=f"for '{padding}' ")
         hint = _outputs_hint(np.asarray(answer), outputs, mask)
         if hint:
-            raise AnswerError(f"Not yet, with padding '{padding}': {hint}")
+            raise AnswerError(f"Not yet: with padding '{padding}', {hint}")
 
 
 def _outputs_hint(answer, outputs, mask):

@@ -75,7 +75,11 @@ def explore_stateful():
     first = ["predict", "predict", _NOTHING, _NOTHING]
     controls = {
         f"call_{n}": widgets.Dropdown(
-            options=list(_READS), value=call, description=f"call {n}", style=LABEL
+            options=list(_READS),
+            value=call,
+            description=f"call {n}",
+            style=LABEL,
+            layout={"width": "24em"},
         )
         for n, call in enumerate(first, 1)
     }

@@ -208,7 +208,8 @@ def labelled_selection(label, options, index):
 def labelled_buttons(label, options):
     """Return buttons, one of which is pressed."""
     style = LABEL | {"button_width": "auto"}
-    return widgets.ToggleButtons(options=options, description=label, style=style)
+    layout = {"display": "flex", "flex_flow": "row"}  # else the label stands above the buttons
+    return widgets.ToggleButtons(options=options, description=label, style=style, layout=layout)
 
 
 def labelled_box(label, value):

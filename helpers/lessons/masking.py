@@ -20,13 +20,13 @@ MASKS = (
     Position(
         "Zeros after it",
         "Sequence 2 has 4 timesteps. From timestep 4 on the LSTM reads zeros, and its state goes "
-        "on changing until little is left of what it was at timestep 3.",
+        "on changing. At the end it is another one.",
         {"length": 24, "padding": "post", "mask": False, "sequence": 2},
     ),
     Position(
         "Zeros before it",
-        "The zeros come first, and the state is no longer at zero when the sequence begins. The "
-        "real timesteps have the last word here, but the final state is still off.",
+        "The LSTM reads the zeros first, so that its state is not zero when the sequence begins. "
+        "Four real timesteps do not undo that.",
         {"length": 24, "padding": "pre", "mask": False, "sequence": 2},
     ),
     Position(

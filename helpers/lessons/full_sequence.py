@@ -77,10 +77,13 @@ _LAYOUTS = {
 
 
 def seconds(function, *arguments):
-    """Return the seconds that a call takes: the best of three, after one that prepares."""
+    """Return the seconds that a call takes: the best of five or more, after one that prepares.
+
+    The calls go on for a second, so that a machine that is busy for a moment changes little.
+    """
     function(*arguments)
     durations = []
-    for _ in range(3):
+    while len(durations) < 5 or sum(durations) < 1.0:
         start = time.perf_counter()
         function(*arguments)
         durations.append(time.perf_counter() - start)

@@ -78,8 +78,7 @@ TRAIN = """cell => new Promise(resolve => {
 def make(name):
     """Return an explorer: what a notebook cell of the benchmark shows."""
     batch, ragged = data.fixed_length_batch(), data.ragged_batch()
-    years, sunspots = data.load_sunspots()
-    standardised = ((sunspots - sunspots.mean()) / sunspots.std())[:, None]
+    sunspots = data.load_sunspots().numbers
     rnn = build_rnn(32, features=batch[0].shape[-1])
     costs = [full_sequence.Cost(steps, 1 / steps, float(steps)) for steps in range(1, 40)]
     makers = {
@@ -93,7 +92,7 @@ def make(name):
         "targets": lambda: steps_argument.explore_targets(20, steps=5, stride=1, horizon=1),
         "layers": lambda: mask_microscope.explore_layers(ragged, first="Dense", second="Conv1D"),
         "batches": lambda: bug_clinic.explore_batches(),
-        "training": lambda: reach.explore_training(),
+        "training": reach.explore_training,
         "autocorrelation": lambda: choose_your_steps.explore_autocorrelation([sunspots[:, None]]),
     }
     return makers[name]()

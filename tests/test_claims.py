@@ -14,8 +14,6 @@ import json
 import re
 import sys
 import tempfile
-import time
-import timeit
 import tomllib
 import warnings
 from pathlib import Path
@@ -665,21 +663,6 @@ def an_lstm_has_two_state_arrays_and_others_one():
 
 
 @claim(
-    "The same timesteps take `predict` several times as long in one row as in 25, which run side "
-    "by side."
-)
-def rows_run_side_by_side():
-    model = keras.Sequential([keras.Input((None, 5)), keras.layers.LSTM(32)])
-    seconds = []
-    for shape in ((1, 20_000, 5), (25, 800, 5)):
-        model.predict(np.ones(shape), verbose=0)
-        start = time.perf_counter()
-        model.predict(np.ones(shape), verbose=0)
-        seconds.append(time.perf_counter() - start)
-    assert seconds[0] > 2 * seconds[1]
-
-
-@claim(
     "`fit` with a Sequential model declared for 5 timesteps and fed 10 makes the same updates as "
     "with one declared for 10; sequences of 8 it reads as well."
 )
@@ -864,22 +847,6 @@ def the_carried_state_is_right_and_the_last_output_is_not():
 
 
 @claim(
-    "Padding after the last real timestep changes no output before it, mask or not; it changes "
-    "the last output, the only one with `return_sequences=False`."
-)
-def padding_after_the_end_changes_only_what_follows():
-    lstm = keras_lstm()
-    inputs, _ = padded_batch()
-    unmasked = lstm(inputs)[0].numpy()
-    for sequence, found in zip(sequences_of(7, 12, 4), unmasked, strict=True):
-        assert np.allclose(found[: len(sequence)], lstm(sequence[None])[0][0], atol=1e-6)
-    last = keras.Sequential([keras.Input((None, 5)), keras.layers.LSTM(8, use_cudnn=False)])
-    last.set_weights(lstm.get_weights())
-    assert np.allclose(last.predict(inputs, verbose=0), unmasked[:, -1], atol=1e-5)
-    assert np.abs(unmasked[0, -1] - alone(lstm)[0]).max() > 0.1
-
-
-@claim(
     "With the mask, carried windows of every length from 1 to 12 give each of three unequal "
     "sequences the state of one long pass; reset, only one window of 12 does."
 )
@@ -913,19 +880,6 @@ def initial_state_leaves_the_travelling_mask_behind():
 
 
 @claim(
-    "`LSTM(…, return_sequences=True, return_state=True)` returns the outputs of all timesteps, "
-    "then h and c after the last."
-)
-def outputs_and_state_come_together():
-    lstm = keras_lstm()
-    outputs, h, c = lstm(np.stack(sequences_of(6, 6)))
-    assert outputs.shape == (2, 6, 8)
-    assert h.shape == c.shape == (2, 8)
-    assert np.array_equal(outputs[:, -1], h)
-    assert not np.allclose(h, c, atol=0.01)
-
-
-@claim(
     "Left alone, an LSTM asks for cuDNN's program, which runs where there is a GPU; with "
     "`use_cudnn=False` it never does and takes Keras' own."
 )
@@ -939,23 +893,6 @@ def cudnn_can_be_left_out():
             keras.layers.LSTM(8, **options)(x)
             asked.append(fast.call_count)
     assert asked == [1, 1]  # the first asked, the second did not
-
-
-@claim(
-    "`compile(jit_compile=True)` has the training compiled by XLA: what XLA cannot compile fails."
-)
-def jit_compile_compiles_the_training():
-    def fit(jit_compile):
-        plain_python = keras.layers.Lambda(
-            lambda x: tf.ensure_shape(tf.numpy_function(lambda v: v, [x], "float32"), x.shape)
-        )
-        model = keras.Sequential([keras.Input((4,)), plain_python, keras.layers.Dense(4)])
-        model.compile("sgd", "mse", jit_compile=jit_compile)
-        model.fit(np.ones((2, 4)), np.ones((2, 4)), batch_size=2, verbose=0)
-
-    fit(jit_compile=False)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"(?i)compil"):
-        fit(jit_compile=True)
 
 
 @claim(
@@ -1197,6 +1134,21 @@ def a_mask_spares_no_turns():
 
 
 @claim(
+    "A recurrent layer makes a turn for each timestep, in which all rows are computed together: "
+    "25 rows of 4 timesteps take as many turns as one row of 4, a row of 100 takes 96 more."
+)
+def turns_count_timesteps_and_not_rows():
+    counts = []
+    for rows, timesteps in ((1, 100), (25, 4), (1, 4)):
+        layer, turns = counting_layer()
+        layer(np.ones((rows, timesteps, 2), "float32"))
+        assert {len(inputs) for inputs in turns} == {rows}
+        counts.append(len(turns))
+    assert counts[0] - counts[1] == 100 - 4
+    assert counts[1] == counts[2]
+
+
+@claim(
     "In one full-length pass, gradient reaches every timestep, padding too; with the mask it "
     "reaches the real ones only."
 )
@@ -1210,45 +1162,6 @@ def gradient_reaches_padding_unless_it_is_masked():
             result = lstm(x, mask=real)[1]
         reached = np.abs(tape.gradient(result, x)).max(axis=2) > 0
         assert np.array_equal(reached, np.ones_like(mask) if real is None else mask)
-
-
-def shortest(function, *arguments):
-    """The seconds of the fastest of five calls, after one that prepares."""
-    function(*arguments)
-    return min(timeit.repeat(lambda: function(*arguments), number=1, repeat=5))
-
-
-@claim(
-    "The time of a recurrent layer grows with its timesteps, masked or not: it reads 4,000 of them "
-    "in at least three times the time of 500, also where all but 500 are masked."
-)
-def time_grows_with_the_timesteps():
-    model = keras.Sequential([layers.Masking(), layers.LSTM(32, use_cudnn=False)])
-    short, long = (np.ones((16, timesteps, 4), "float32") for timesteps in (500, 4000))
-    masked = long.copy()
-    masked[:, 500:] = 0.0
-    few, *many = (shortest(model.predict_on_batch, x) for x in (short, long, masked))
-    assert min(many) > 3 * few
-
-
-@claim(
-    "One update on 16 sequences of 1,000 timesteps takes longer than one on the same timesteps as "
-    "320 rows of 50, and so do 20 updates on windows of 50 in turn."
-)
-def rows_side_by_side_are_trained_on_faster():
-    model = keras.Sequential([keras.Input((None, 4)), layers.LSTM(32), layers.Dense(1)])
-    model.compile("adam", "mse")
-    zeros = np.zeros((320, 1))
-    series = np.zeros((16, 1000, 4), "float32")
-    windows = np.split(series, 20, axis=1)
-
-    def in_turn():
-        for window in windows:
-            model.train_on_batch(window, zeros[:16])
-
-    beside = shortest(model.train_on_batch, np.concatenate(windows), zeros)
-    assert shortest(model.train_on_batch, series, zeros[:16]) > 1.3 * beside
-    assert shortest(in_turn) > 1.3 * beside
 
 
 @claim(

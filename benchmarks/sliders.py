@@ -30,7 +30,6 @@ EXPLORERS = (
     "state",
     "reach",
     "masks",
-    "cost",
     "epochs",
     "targets",
     "layers",
@@ -80,14 +79,12 @@ def make(name):
     batch, ragged = data.fixed_length_batch(), data.ragged_batch()
     sunspots = data.load_sunspots().numbers
     rnn = build_rnn(32, features=batch[0].shape[-1])
-    costs = [full_sequence.Cost(steps, 1 / steps, float(steps)) for steps in range(1, 40)]
     makers = {
         "windows": lambda: explorers.explore_windows(ragged, steps=2),
         "padding": lambda: full_sequence.explore_padding(np.arange(7, 30)),
         "state": lambda: explorers.explore_state(rnn, batch, steps=1),
         "reach": lambda: explorers.explore_reach(rnn, batch, steps=1),
         "masks": lambda: masking.explore_masks(build_rnn(32, features=3), ragged),
-        "cost": lambda: full_sequence.explore_cost(costs),
         "epochs": lambda: steps_argument.explore_epochs(),
         "targets": lambda: steps_argument.explore_targets(20, steps=5, stride=1, horizon=1),
         "layers": lambda: mask_microscope.explore_layers(ragged, first="Dense", second="Conv1D"),

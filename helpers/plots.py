@@ -85,7 +85,7 @@ def add_cells(ax, where, style):
 
 def add_rectangles(ax, left, bottom, width, height, style):
     """Add rectangles in one style; each argument is a number or one for each rectangle."""
-    left, bottom, width, height = np.broadcast_arrays(left, bottom, width, height)
+    left, bottom, width, height = np.broadcast_arrays(*np.atleast_1d(left, bottom, width, height))
     right, top = left + width, bottom + height
     corners = [(left, bottom), (right, bottom), (right, top), (left, top)]
     vertices = np.stack([np.stack(corner, axis=-1) for corner in corners], axis=1)

@@ -22,13 +22,12 @@ from helpers.explorers import (
     explore_windows,
 )
 from helpers.lessons.bug_clinic import explore_batches
-from helpers.lessons.full_sequence import Cost, explore_cost, explore_padding
+from helpers.lessons.full_sequence import explore_padding
 from helpers.lessons.mask_microscope import explore_layers
 from helpers.lessons.masking import explore_masks
 from helpers.lessons.steps_argument import explore_epochs, explore_targets
 
 LENGTHS = [7, 12, 4, 11, 2]
-COSTS = [Cost(24, 0.5, 3.0), Cost(1, 2.0, 0.5), Cost(6, 1.0, 1.5)]
 # How to make it, a control to move, and where to.
 EXPLORERS = {
     "windows": (lambda model, rows: explore_windows(rows, steps=5), "steps", 3),
@@ -36,7 +35,6 @@ EXPLORERS = {
     "reach": (lambda model, rows: explore_reach(model, rows, steps=5), "steps", 3),
     "masks": (lambda model, rows: explore_masks(model, rows), "length", 20),
     "padding": (lambda model, rows: explore_padding(LENGTHS), "n_buckets", 3),
-    "cost": (lambda model, rows: explore_cost(COSTS), "chosen", 0),
     "epochs": (lambda model, rows: explore_epochs(), "epochs", 2),
     "targets": (lambda model, rows: explore_targets(), "steps", 3),
     "layers": (lambda model, rows: explore_layers(rows), "length", 14),

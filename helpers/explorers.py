@@ -214,8 +214,7 @@ def labelled_buttons(label, options):
 
 def labelled_box(label, value):
     """Return a box to tick."""
-    value = check_flag(label, value)
-    return widgets.Checkbox(value, description=label, style=LABEL)
+    return widgets.Checkbox(check_flag(label, value), description=label, style=LABEL)
 
 
 def carry_word(carry):

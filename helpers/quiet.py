@@ -1,8 +1,7 @@
 """TensorFlow and Keras, set up for small programs and loaded without their start-up lines.
 
-Modules that need Keras take it from here: `from helpers.quiet import keras, tf`. TensorFlow 2.21
-prints start-up lines past `sys.stderr`, whatever `TF_CPP_MIN_LOG_LEVEL` says, and Jupyter shows
-them in red.
+Modules that need Keras take it from here: TensorFlow 2.21 prints start-up lines past `sys.stderr`,
+whatever `TF_CPP_MIN_LOG_LEVEL` says, and Jupyter shows them in red.
 """
 
 import logging

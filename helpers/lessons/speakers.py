@@ -373,7 +373,7 @@ LIMIT = (
     ),
     Position(
         "halfway",
-        "Padded 'post' to 50, the seeds disagree: one training alone could have shown anything.",
+        "Padded 'post' to 50, the seeds disagree: one model says little about the next.",
         {"timesteps": 50, "padding": "post", "mask": False},
     ),
 )
@@ -381,7 +381,7 @@ LIMIT = (
 WAYS_OUT = (
     Position(
         "no way out yet",
-        "The speech ends at timestep 19. Going back from the end, every bar is lower than the last.",
+        "The speech ends at timestep 19. The bars shrink all the way back to it.",
         {"length": 100, "padding": "post", "mask": False},
     ),
     Position(

@@ -2060,13 +2060,18 @@ def new_layer(kind, forget_bias=None):
     return layer
 
 
-def gradient_by_timestep(layer, inputs):
-    """How much each timestep of one sequence (timesteps, features) moves the last output."""
-    rows = tf.repeat(tf.constant(inputs[None]), 48, axis=0)  # row i is asked for output i
-    with tf.GradientTape() as tape:
-        tape.watch(rows)
-        asked = tf.linalg.trace(layer(rows))
-    return np.sqrt(np.sum(np.square(tape.gradient(asked, rows)), axis=(0, 2)))
+def gradient_by_timestep(layer):
+    """A function: how much each timestep of (timesteps, features) moves the last output."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 12))])
+    def sizes(inputs):
+        rows = tf.repeat(inputs[None], 48, axis=0)  # row i is asked for output i
+        with tf.GradientTape() as tape:
+            tape.watch(rows)
+            asked = tf.linalg.trace(layer(rows))
+        return tf.sqrt(tf.reduce_sum(tape.gradient(asked, rows) ** 2, axis=[0, 2]))
+
+    return lambda inputs: sizes(inputs).numpy()
 
 
 def speech_of_20(before=0, after=0):
@@ -2083,14 +2088,13 @@ def speech_of_20(before=0, after=0):
 def gradient_fades_in_padding_after_a_sequence():
     left = {}
     for kind in (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN):
-        layer = new_layer(kind)
-        shares = []
+        gradient, shares = gradient_by_timestep(new_layer(kind)), []
         for after in (0, 9, 30, 80):
-            sizes = gradient_by_timestep(layer, speech_of_20(after=after))
+            sizes = gradient(speech_of_20(after=after))
             shares.append(sizes[19] / sizes.max())
         assert all(more > less for more, less in itertools.pairwise(shares))
         left[kind.__name__] = shares[-1]
-        sizes = gradient_by_timestep(layer, speech_of_20(before=80))
+        sizes = gradient(speech_of_20(before=80))
         assert sizes[99] == sizes.max()
     assert left["GRU"] < 1e-12 < left["LSTM"] < 1e-5
     assert 0.01 < left["SimpleRNN"] < 0.5
@@ -2121,7 +2125,7 @@ def an_lstm_starts_with_a_forget_bias_of_one():
     "80 timesteps of padding in a new LSTM(48)."
 )
 def an_open_forget_gate_lets_gradient_through():
-    sizes = gradient_by_timestep(new_layer(keras.layers.LSTM, 5), speech_of_20(after=80))
+    sizes = gradient_by_timestep(new_layer(keras.layers.LSTM, 5))(speech_of_20(after=80))
     assert sizes[19] > 0.1 * sizes.max()
 
 
@@ -2132,9 +2136,10 @@ def an_open_forget_gate_lets_gradient_through():
 def with_the_mask_the_gradient_is_that_of_the_sequence_alone():
     lstm = new_layer(keras.layers.LSTM)
     model = keras.Sequential([keras.Input((None, 12)), keras.layers.Masking(0.0), lstm])
-    alone = gradient_by_timestep(lstm, speech_of_20())
+    alone = gradient_by_timestep(lstm)(speech_of_20())
+    gradient = gradient_by_timestep(model)
     for before, after in ((0, 30), (30, 0)):
-        sizes = gradient_by_timestep(model, speech_of_20(before, after))
+        sizes = gradient(speech_of_20(before, after))
         expected = np.pad(alone, (before, after))
         np.testing.assert_allclose(sizes, expected, rtol=1e-4, atol=1e-7)
         assert (sizes[expected == 0] == 0).all()

@@ -203,7 +203,8 @@ class _SpeakersExplorer(Explorer):
 
 def _range(shares):
     shares = list(shares)
-    return f"{min(shares):.2f} to {max(shares):.2f}"
+    low, high = f"{min(shares):.2f}", f"{max(shares):.2f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _draw_clouds(ax, part, own, chosen):
@@ -223,13 +224,13 @@ def _draw_clouds(ax, part, own, chosen):
         ax.axhspan(*ONE_NAME, **_CONSTANT, gid=plots.DRAWN)
     plots.add_position(ax, columns.index(chosen[:2]) + (0.18 if chosen.mask else -0.18))
     ax.set(xlim=(-0.5, len(columns) - 0.5), ylim=(-0.04, 1.06))
-    ax.set_xticks(range(len(columns)), [f"{side}, {n}" for n, side in columns])
+    ax.set_xticks(range(len(columns)), [f"'{side}' {n}" for n, side in columns])
     ax.set_ylabel("test accuracy" if part == "test" else "training accuracy", fontsize=plots.FONT)
     if part == "train":
         ax.set_xlabel("padding, and the timesteps padded to", fontsize=plots.FONT)
         return
     styles = {_NAMES[mask]: style for mask, style in _STYLES.items()} | {"yours": plots.CHOSEN}
-    plots.add_legend(ax, **styles, **{"nearest mean": _MEAN, "one name for all": _CONSTANT})
+    plots.add_legend(ax, **styles, **{"nearest mean": _MEAN, "one name": _CONSTANT})
 
 
 _MEAN = {"color": "#222222", "linestyle": "--", "linewidth": 1}
@@ -309,20 +310,22 @@ def _draw_gradient(ax, sizes, start, real, most):
     is_real = (at >= start) & (at < start + real)
     for where, style in ((is_real, plots.REAL), (~is_real, plots.PADDED)):
         plots.add_rectangles(ax, at[where] - 0.5, 0, 1, heights[where], style)
-    plots.frame_timesteps(ax, most, "gradient of the last output\n(log scale)", ylim=(0, 1.05))
+        plots.add_rectangles(ax, at[where] - 0.5, -0.08, 1, 0.06, style)  # where nothing arrives
+    ylabel = "gradient of the last output\n(log scale)"
+    plots.frame_timesteps(ax, most, ylabel, ylim=(-0.1, 1.05))
     exponents = range(0, -8, -1)
     names = ["largest", "10 %", "1 %", "0.1 %", "10⁻⁴", "10⁻⁵", "10⁻⁶", "≤ 10⁻⁷"]
     ax.set_yticks([1 + exponent / 7 for exponent in exponents], names)
-    plots.add_legend(ax, **{"at the speech": plots.REAL, "at the padding": plots.PADDED})
+    plots.add_legend(ax, **{"real": plots.REAL, "padded": plots.PADDED})
 
 
 @feedback
 def check_share(function):
     """Say whether `function(model, sequence, timesteps)` gives the share at the last real one."""
     rng = np.random.default_rng(40)
-    for units, real, timesteps in ((4, 5, 12), (6, 7, 30), (6, 3, 3)):
-        model = keras.Sequential([keras.Input((None, 3)), keras.layers.LSTM(units)])
-        model.set_weights([0.4 * rng.normal(size=w.shape) for w in model.get_weights()])
+    model = keras.Sequential([keras.Input((None, 3)), keras.layers.LSTM(6)])
+    model.set_weights([0.4 * rng.normal(size=w.shape) for w in model.get_weights()])
+    for real, timesteps in ((5, 12), (7, 30), (3, 3)):
         sequence = rng.normal(size=(real, 3)).astype("float32")
         given = f"for {real} timesteps padded to {timesteps} "
         answer = answer_of(function, model, sequence.copy(), timesteps, of=given)
@@ -370,7 +373,7 @@ LIMIT = (
     ),
     Position(
         "halfway",
-        "Padded 'post' to 50, the seeds disagree: one training alone could have shown anything.",
+        "Padded 'post' to 50, the seeds disagree: one model says little about the next.",
         {"timesteps": 50, "padding": "post", "mask": False},
     ),
 )
@@ -378,7 +381,7 @@ LIMIT = (
 WAYS_OUT = (
     Position(
         "no way out yet",
-        "The speech ends at timestep 19. From there on the bars grow with each timestep.",
+        "The speech ends at timestep 19. The bars shrink all the way back to it.",
         {"length": 100, "padding": "post", "mask": False},
     ),
     Position(

@@ -34,7 +34,7 @@ EXPLORERS = {
     "state": (lambda model, rows: explore_state(model, rows, steps=5, carry=False), "steps", 3),
     "reach": (lambda model, rows: explore_reach(model, rows, steps=5), "steps", 3),
     "masks": (lambda model, rows: explore_masks(model, rows), "length", 20),
-    "padding": (lambda model, rows: explore_padding(LENGTHS), "n_buckets", 3),
+    "padding": (lambda model, rows: explore_padding(LENGTHS), "n_batches", 3),
     "epochs": (lambda model, rows: explore_epochs(), "epochs", 2),
     "targets": (lambda model, rows: explore_targets(), "steps", 3),
     "layers": (lambda model, rows: explore_layers(rows), "length", 14),

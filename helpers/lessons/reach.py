@@ -4,6 +4,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+import ipywidgets as widgets
 import numpy as np
 
 from helpers import plots
@@ -11,6 +12,7 @@ from helpers.data import load_sunspots
 from helpers.exercises import AnswerError, answer_of, feedback, filled_in
 from helpers.explorers import (
     CARRY_STYLE,
+    LABEL,
     Explorer,
     Position,
     Trainer,
@@ -152,7 +154,7 @@ class _TrainingExplorer(Explorer):
             {
                 "steps": labelled_slider("steps", steps, 1, _MOST_STEPS),
                 "carry": labelled_box("carry the state", carry),
-                "seed": labelled_slider("seed", 0, 0, _MOST_SEED),
+                "seed": widgets.BoundedIntText(0, 0, _MOST_SEED, description="seed", style=LABEL),
             },
             self._describe,
             extra=[self.trainer],

@@ -1,8 +1,7 @@
 """How a question is asked, and how an exercise is checked.
 
-The questions stand in `helpers/lessons/*.toml`, apart from the notebooks, so that a lesson does
-not show an answer before the learner has chosen. The check of an exercise prints one line and
-never raises for a wrong answer.
+The questions stand in `helpers/lessons/*.toml`: a notebook must not show an answer before the
+learner has chosen. The check of an exercise prints one line and never raises for a wrong answer.
 """
 
 import re
@@ -162,4 +161,6 @@ def answer_of(function, *args, of=""):
         answer = function(*args)
     except Exception as problem:
         raise AnswerError(f"Not yet: {of}it raised {type(problem).__name__}: {problem}") from None
+    if answer is None:
+        raise AnswerError("Not yet: your function returned nothing. Does it end with `return`?")
     return filled_in(answer)

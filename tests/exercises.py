@@ -55,11 +55,19 @@ class ExerciseTests:
         assert words.startswith("Not yet:")
         assert hint in words
 
-    @pytest.mark.parametrize("blank", [None, ...])
-    def test_a_stub_left_as_it_is_is_not_answered_yet(self, answered, name, blank):
+    def test_a_stub_left_as_it_is_is_not_answered_yet(self, answered, name):
         right, *others = self.RIGHT[name]
-        answer = (lambda *_: blank) if callable(right) else blank
+        answer = (lambda *_: ...) if callable(right) else ...
         assert answered(self.check(name), answer, *others) == (False, "Not answered yet.")
+
+    def test_none_is_no_answer(self, answered, name):
+        right, *others = self.RIGHT[name]
+        if callable(right):
+            found = answered(self.check(name), lambda *_: None, *others)
+            words = "Not yet: your function returned nothing. Does it end with `return`?"
+        else:
+            found, words = answered(self.check(name), None, *others), "Not answered yet."
+        assert found == (False, words)
 
     @pytest.mark.parametrize("odd", _ODD, ids=lambda odd: type(odd).__name__)
     def test_no_answer_makes_a_check_raise(self, answered, name, odd):

@@ -124,6 +124,13 @@ def carry_functional(lstm, batch, steps):
     return state[0]
 
 
+def give_back_both(lstm, batch, steps):
+    state = None
+    for window in slices(batch, steps):
+        _, *state = lstm(window, initial_state=state)
+    return state
+
+
 def give_back_c(lstm, batch, steps):
     state = None
     for window in slices(batch, steps):
@@ -175,6 +182,7 @@ class TestExercises(ExerciseTests):
         ("carry", (lambda lstm, batch, steps: lstm(batch[:, -steps:])[1],), "not the last h"),
         ("carry", (lambda lstm, batch, steps: lstm(batch)[1],), "read 11 timesteps in one"),
         ("carry", (lambda lstm, batch, steps: carry(lstm, batch, steps)[0],), "yours is (6,)"),
+        ("carry", (give_back_both,), "yours is (2, 2, 6). Return h alone: `state[0]`."),
         ("carry", (give_back_c,), "That is c"),
         ("carry", (read_the_padding,), "The padding was read"),
         ("carry", (hand_on(lambda output, h, c: None),), "The last window started from zeros"),

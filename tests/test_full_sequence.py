@@ -216,6 +216,18 @@ def of_sequences(predict, sequences, n_buckets):
     return bucket_by_length(sequences, n_buckets)
 
 
+def at_many_rows(predict, sequences, n_buckets):
+    for rows in bucket_by_length([len(s) for s in sequences], n_buckets):
+        predict(*pad_batch(sequences[rows]))
+
+
+def into_a_list(predict, sequences, n_buckets):
+    results = [0.0] * len(sequences)
+    for rows in bucket_by_length([len(s) for s in sequences], n_buckets):
+        results[rows] = predict(*pad_batch([sequences[row] for row in rows]))
+    return results
+
+
 class TestExercises(ExerciseTests):
     lesson = full_sequence
     RIGHT = {"padding_share": (padding_share,), "predict_in_buckets": (in_buckets(),)}
@@ -229,6 +241,8 @@ class TestExercises(ExerciseTests):
         ("predict_in_buckets", (in_bucket_order,), "say where its results belong"),
         ("predict_in_buckets", (all_at_once,), "`predict` was called 1 time. Call it once for"),
         ("predict_in_buckets", (padded_to_the_longest,), "timesteps computed, 34 are enough"),
+        ("predict_in_buckets", (at_many_rows,), "`[sequences[row] for row in rows]`"),
+        ("predict_in_buckets", (into_a_list,), "use `np.empty(len(sequences))`"),
         ("predict_in_buckets", (of_sequences,), "takes lengths: `[len(s) for s in sequences]`"),
         (
             "predict_in_buckets",

@@ -181,6 +181,12 @@ def only_state(many, one, row):
     return one
 
 
+def row_of_the_list(many, one, row):
+    one.set_weights(many.get_weights())
+    set_states(one, get_states(many)[row])
+    return one
+
+
 def row_zero(many, one, row):
     return hand_over(many, one, 0)
 
@@ -225,6 +231,7 @@ class TestExercises(ExerciseTests):
         ("hand_over", (and_reset,), "`many` has changed"),
         ("hand_over", (only_state,), "other weights"),
         ("hand_over", (only_weights,), "the state is still 0"),
+        ("hand_over", (row_of_the_list,), "holds h and c; the rows are inside each array"),
         ("hand_over", (row_zero,), "that is the state of row 0"),
         ("hand_over", (only_h,), "h came over, c did not"),
         ("hand_over", (swapped,), "h and c have changed places"),

@@ -105,6 +105,7 @@ class TestExercises(ExerciseTests):
         ("mask", (lambda n, t: length_mask(n, t, padding="pre"),), "in the wrong places"),
         ("mask", (lambda n, t: np.arange(t) <= n[:, None],), "a timestep too many"),
         ("mask", (lambda n, t: np.arange(t) < n[:, None] - 1,), "your rows have"),
+        ("mask", (lambda n, t: np.arange(t) < n,), "Make a column of the lengths: `[:, None]`"),
         ("mask", (lambda n, t: n > 0,), "`np.array(lengths)[:, None]`"),
         ("mask", (lambda n, t: np.arange(t)[:, None] < n,), "the new axis to the lengths"),
         ("last_outputs", (lambda outputs, mask: outputs[mask],), "`outputs[mask]` gives all"),

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from helpers import plots
-from helpers.exercises import AnswerError, answer_of, feedback, filled_in
+from helpers.exercises import AnswerError, answer_of, feedback
 from helpers.explorers import Explorer, labelled_buttons, labelled_slider, plural
 from helpers.models import get_states
 from helpers.quiet import keras, tf
@@ -344,7 +344,7 @@ def _trained(function, model, *data):
     (answer,) = _ask(lambda *copies: [function(model, *copies)], *data)
     if answer is None and not _same(model.get_weights(), before):
         answer = model
-    answer = filled_in(getattr(answer, "model", answer))  # what `fit` returns knows its model
+    answer = answer_of(lambda: getattr(answer, "model", answer))  # a History knows its model
     _expect(hasattr(answer, "get_weights"), "return the model.")
     return answer.get_weights()
 

@@ -370,6 +370,13 @@ def check_predict_in_buckets(function):
 def _why_it_raised(words, calls):
     if "`lengths`" in words:
         return "Not yet: `bucket_by_length` takes lengths: `[len(s) for s in sequences]`."
+    if "scalar index" in words or "list indices" in words:
+        if calls:  # the sequences were read: the results are what was indexed
+            return "Not yet: a list takes one index at a time; use `np.empty(len(sequences))`."
+        return (
+            "Not yet: `sequences` is a list, and takes one index at a time: "
+            "`[sequences[row] for row in rows]`."
+        )
     return _wrong_axes(calls) or words
 
 

@@ -107,7 +107,13 @@ def check_mask(function):
     for timesteps in (4, 1, 9):
         lengths = rng.integers(1, timesteps + 1, size=5)
         given = f"lengths of {lengths.tolist()} in {timesteps} timesteps"
-        answer = answer_of(function, lengths.copy(), timesteps, of=f"for {given} ")
+        try:
+            answer = answer_of(function, lengths.copy(), timesteps, of=f"for {given} ")
+        except AnswerError as problem:
+            if "broadcast" not in str(problem):
+                raise
+            words = f"{str(problem).strip()}. Make a column of the lengths: `[:, None]`."
+            raise AnswerError(words) from None
         hint = _mask_hint(np.asarray(answer), lengths, length_mask(lengths, timesteps))
         if hint:
             raise AnswerError(f"Not yet: for {given}, {hint}")

@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib.resources import files
+from numbers import Real
 from typing import NamedTuple
 
 import ipywidgets as widgets
@@ -73,6 +74,12 @@ TRAINING_POSITIONS = (
         "one cycle",
         "Reset, 12 years hold a whole cycle, and carrying gains nothing that all seeds agree on.",
         {"steps": 12, "carry": False},
+    ),
+    Position(
+        "two cycles",
+        "Filled squares: reset, in windows of 24 years. Hollow ones: the same models, each "
+        "forecast asked with the 24 years before it, about as good as carried.",
+        {"steps": 24, "carry": False},
     ),
     Position(
         "four cycles",
@@ -154,7 +161,7 @@ class _TrainingExplorer(Explorer):
             {
                 "steps": labelled_slider("steps", steps, 1, _MOST_STEPS),
                 "carry": labelled_box("carry the state", carry),
-                "seed": widgets.BoundedIntText(0, 0, _MOST_SEED, description="seed", style=LABEL),
+                "seed": widgets.BoundedIntText(5, 0, _MOST_SEED, description="seed", style=LABEL),
             },
             self._describe,
             extra=[self.trainer],
@@ -295,7 +302,11 @@ def check_lag(trained):
         outputs, right = filled_in(trained.get(steps)), max(0, steps - 7)
         if outputs == right:
             continue
-        if outputs == steps:
+        if isinstance(outputs, Real) and outputs < 0:
+            hint = "No place at all is 0, not less."
+        elif isinstance(outputs, Real) and outputs % 1:
+            hint = "How many outputs, not which share?"
+        elif outputs == steps:
             hint = "Carried state has a value from 7 timesteps back, but no gradient goes there."
         elif outputs == right + 1:
             hint = (
@@ -305,7 +316,7 @@ def check_lag(trained):
         elif steps > 7 and outputs == 7:
             hint = "Those 7 places lie before place 7. Count the others."
         else:
-            hint = "Count the places in a window of which at least 7 others come before."
+            hint = "Count the places that have at least 7 others before them."
         raise AnswerError(f"Not yet: steps={steps}. {hint}")
 
 

@@ -144,7 +144,7 @@ class _SpeakersExplorer(Explorer):
         self._vowels, self.own = vowels, {}
         self._axes = plots.new_axes(2, height=6.2)
         self.trainer = Trainer(self._run, self._settings)
-        options = [(f"{timesteps} timesteps", timesteps) for timesteps in LENGTHS]
+        options = [(str(timesteps), timesteps) for timesteps in LENGTHS]
         super().__init__(
             self._axes[0].figure,
             {

@@ -252,7 +252,7 @@ def explore_autocorrelation(sequences, *, target=0, unit="value"):
     most = min(_FAR, max(1, max(map(len, sequences)) // 2))
     correlation = autocorrelation(sequences, most)[:, target]
     values = [np.asarray(sequence, float)[:, target] for sequence in sequences]
-    pairs_ax, ax = plots.new_axes(2, height=5.8, ratios=(3, 2))
+    pairs_ax, ax = plots.new_axes(2, height=4.6, ratios=(3, 2))
 
     def draw(lag):
         long = [each for each in values if len(each) > lag]

@@ -10,9 +10,12 @@ import tomllib
 from functools import cache, wraps
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
+import anywidget
 import ipywidgets as widgets
+from traitlets import Int, List, Unicode, observe
 
 _STORED = "Run this cell to answer."  # what is stored shows no buttons
 _WIDTH = 66  # characters of a stored line: what a page at 200 % zoom can hold
@@ -30,8 +33,8 @@ class Question(NamedTuple):
 def ask(name):
     """Ask a question, and answer each choice at once.
 
-    `name` is the question's in the lesson's file. The result is an `ipywidgets.VBox` whose
-    `question` is the `Question`.
+    `name` is the question's in the lesson's file. The result is a widget whose `question` is the
+    `Question`, `index` the choice, and `verdict` what it is answered, as HTML.
     """
     entry = _entry(name, "choices")
     choices, answers = zip(*entry["choices"], strict=True)
@@ -66,25 +69,25 @@ def _questions():
     return {name: question for text in texts for name, question in tomllib.loads(text).items()}
 
 
-class _Asked(widgets.VBox):
-    def __init__(self, question):
-        self.question, self._verdict = question, widgets.HTML()
-        self._choices = widgets.RadioButtons(
-            options=[choice.replace("`", "") for choice in question.choices],
-            value=None,
-            description="Your answer:",  # the name of the group for a screen reader
-            layout={"width": "max-content", "max_width": "100%"},
-        )
-        self._choices.observe(self._answer, "index")
-        text = widgets.HTML(f"<b>{_with_code(question.text)}</b>")
-        super().__init__([text, self._choices, self._verdict])
+class _Asked(anywidget.AnyWidget):
+    _esm = Path(__file__).with_name("question.js")
+    text = Unicode().tag(sync=True)
+    choices = List().tag(sync=True)
+    index = Int(None, allow_none=True).tag(sync=True)
+    verdict = Unicode().tag(sync=True)
 
+    def __init__(self, question):
+        self.question = question
+        choices = [_with_code(choice) for choice in question.choices]
+        super().__init__(text=_with_code(question.text), choices=choices)
+
+    @observe("index")
     def _answer(self, change):
         at = change["new"]
         mark = "✔" if at == self.question.right else "✘"
         # It names the choice: after a restart of the kernel, it stays, whatever is chosen.
         words = f"“{self.question.choices[at]}” {self.question.answers[at]}"
-        self._verdict.value = f'<p role="status">{mark} {_with_code(words)}</p>'
+        self.verdict = f"{mark} {_with_code(words)}"
 
     def words(self):
         """Return the question and its choices as plain text."""
@@ -95,8 +98,8 @@ class _Asked(widgets.VBox):
         return "\n".join([textwrap.fill(self.question.text, _WIDTH), *choices])
 
     def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs) or {}
-        return bundle | {"text/plain": f"{self.words()}\n{_STORED}"}
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return data | {"text/plain": f"{self.words()}\n{_STORED}"}, metadata
 
 
 class _Judged(widgets.VBox):

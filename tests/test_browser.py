@@ -78,9 +78,7 @@ def test_lesson_runs_and_moves(lab, page, lesson):
     explorers = page.locator(".jupyter-widgets.widget-vbox").filter(has=page.locator("img"))
     for index in range(explorers.count()):
         _train(page, explorers.nth(index))
-    for radio in page.locator(".widget-radio-box input:first-of-type").all()[:1]:
-        radio.focus()
-        page.keyboard.press("Space")
+    _answer(page)
     _assert_no_errors(page, lesson)
     assert page.problems == []
     _look_at_every_size(page, name)
@@ -178,6 +176,20 @@ def _train(page, explorer):
         page.keyboard.press("Enter")
         assert _settled(page, explorer, different_from=before, seconds=60) != before
         button.wait_for()  # no longer "Stop"
+
+
+def _answer(page):
+    """Choose by keyboard; the verdict must follow, and the arrow keys stay in the question."""
+    question = page.get_by_role("group").filter(has=page.get_by_role("radio")).first
+    assert question.locator("legend").inner_text()
+    verdict = question.locator("xpath=following-sibling::p[@role='status']")
+    choices = question.get_by_role("radio")
+    choices.first.focus()
+    for choice, key in enumerate(("Space", "ArrowDown")):
+        page.keyboard.press(key)
+        assert choices.nth(choice).is_checked()
+        words = question.locator("label").nth(choice).inner_text()
+        verdict.filter(has_text=words.strip()).wait_for()
 
 
 def _look_at_every_size(page, name):

@@ -44,21 +44,29 @@ def test_an_unknown_question_is_refused(name, assert_refused):
 
 
 def test_a_question_answers_each_choice_at_once():
-    question = ask("fed-ten").question
-    text, choices, verdict = ask("fed-ten").children
-    assert as_read(text.value) == question.text.replace("`", "")
-    assert choices.value is None
-    assert verdict.value == ""
+    asked = ask("fed-ten")
+    question = asked.question
+    assert as_read(asked.text) == question.text.replace("`", "")
+    assert asked.index is None
+    assert asked.verdict == ""
     for i, (choice, answer) in enumerate(zip(question.choices, question.answers, strict=True)):
-        choices.index = i
+        asked.index = i
         mark = "✔" if i == question.right else "✘"
-        assert verdict.value.startswith('<p role="status">')
-        assert as_read(verdict.value) == f"{mark} “{choice}” {answer}".replace("`", "")
+        assert as_read(asked.choices[i]) == choice.replace("`", "")
+        assert as_read(asked.verdict) == f"{mark} “{choice}” {answer}".replace("`", "")
+
+
+def test_code_in_text_choices_and_answers_is_shown_as_code():
+    entries = [entry for entry in ASKED if any("`" in c for c in ask(entry).question.choices)]
+    asked = ask(entries[0])
+    assert any("<code>" in choice for choice in asked.choices)
+    assert "`" not in asked.text + "".join(asked.choices)
 
 
 def test_a_stored_question_shows_its_choices_and_no_answer():
     question = ask("fed-ten").question
-    stored = ask("fed-ten")._repr_mimebundle_()["text/plain"]
+    data, _ = ask("fed-ten")._repr_mimebundle_()
+    stored = data["text/plain"]
     assert max(map(len, stored.split("\n"))) <= 66
     read = " ".join(stored.split())
     assert all(choice in read for choice in [question.text, *question.choices])
@@ -72,11 +80,10 @@ def test_sentences_are_judged_one_by_one(name):
     rights = {question.right for question in judged.questions}
     assert rights == {0, 1}  # some are true, some are false
     for question, row in zip(judged.questions, judged.children[1:], strict=True):
-        _, choices, verdict = row.children
-        choices.value = ("true", "false")[question.right]
-        assert verdict.value.startswith('<p role="status">✔')
-        choices.value = ("false", "true")[question.right]
-        assert verdict.value.startswith('<p role="status">✘')
+        row.index = question.right
+        assert row.verdict.startswith("✔")
+        row.index = 1 - question.right
+        assert row.verdict.startswith("✘")
     stored = judged._repr_mimebundle_()["text/plain"]
     assert not any(question.answers[0] in " ".join(stored.split()) for question in judged.questions)
 

@@ -14,6 +14,7 @@ from helpers import data, explorers
 from helpers.lessons import (
     bug_clinic,
     choose_your_steps,
+    fixed_steps,
     full_sequence,
     mask_microscope,
     masking,
@@ -82,7 +83,7 @@ def make(name):
     makers = {
         "windows": lambda: explorers.explore_windows(ragged, steps=2),
         "padding": lambda: full_sequence.explore_padding(np.arange(7, 30)),
-        "state": lambda: explorers.explore_state(rnn, batch, steps=1),
+        "state": lambda: fixed_steps.explore_state(rnn, batch, steps=1),
         "reach": lambda: explorers.explore_reach(rnn, batch, steps=1),
         "masks": lambda: masking.explore_masks(build_rnn(32, features=3), ragged),
         "epochs": lambda: steps_argument.explore_epochs(),

@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from helpers import plots
-from helpers.probes import gradient_reach, state_reach, trace_states
+from helpers.probes import gradient_reach, state_reach
 from helpers.validation import check_flag, check_whole_number
 from helpers.windows import split_windows
 
@@ -244,41 +244,6 @@ def explore_windows(sequences, *, steps=5, positions=()):
         )
 
     controls = {"steps": labelled_slider("steps", steps, 1, longest)}
-    return Explorer(ax.figure, controls, draw, positions=positions)
-
-
-def explore_state(model, sequences, *, steps=5, carry=True, positions=()):
-    """Move `steps`, carry or reset, and see the state of one sequence beside one long pass."""
-    whole = trace_states(model, sequences)
-    longest = whole.shape[1]
-    reset = trace_states(model, sequences, steps=1, carry=False)
-    limits = 0, 1.05 * max(np.abs(reset - whole).max(), 1e-6)
-    ax, difference = plots.new_axes(2, height=5.0, ratios=(2, 1))
-
-    def draw(steps, carry, sequence):
-        states = trace_states(model, sequences, steps=steps, carry=carry)[sequence]
-        timesteps = len(sequences[sequence])
-        states, expected = states[:timesteps], whole[sequence, :timesteps]
-        off = np.abs(states - expected).max(axis=1)
-        plots.plot_states(states, steps=min(steps, timesteps), ax=ax)
-        label = f"{carry_word(carry)}, against one long pass"
-        plots.plot_lines(
-            {label: (np.arange(timesteps), off, CARRY_STYLE[carry])},
-            xlabel="timestep",
-            ylabel="largest difference",
-            ax=difference,
-        )
-        difference.set(xlim=ax.get_xlim(), ylim=limits)
-        return (
-            f"steps = {steps}, state {carry_word(carry)}: the state of sequence "
-            f"{sequence} differs from that of one long pass by at most {off.max():.4f}."
-        )
-
-    controls = {
-        "steps": labelled_slider("steps", steps, 1, longest),
-        "carry": labelled_box("carry the state", carry),
-        "sequence": labelled_slider("sequence", 0, 0, len(sequences) - 1),
-    }
     return Explorer(ax.figure, controls, draw, positions=positions)
 
 

@@ -12,14 +12,32 @@ import numpy as np
 
 from helpers import engine
 from helpers.quiet import HloProto, keras, tf
-from helpers.validation import as_array, check_array, check_fits, check_flag, check_whole_number
+from helpers.validation import (
+    as_array,
+    check_array,
+    check_fits,
+    check_flag,
+    check_mask,
+    check_whole_number,
+)
 from helpers.windows import last_timesteps
 
 _WINDOW_AXES = ("n_windows", "batch", "steps", "features")
 _MAKE_WINDOWS = "`split_windows(sequences, steps)` makes them: pass its `inputs` and its `mask`."
 
 
-def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, callbacks=()):
+def train_windows(
+    model,
+    inputs,
+    targets,
+    *,
+    mask=None,
+    counts=None,
+    epochs=1,
+    carry=True,
+    validation=None,
+    callbacks=(),
+):
     """Train a compiled model with one update for every window.
 
     This is truncated backpropagation through time: with `carry`, a window starts from the
@@ -35,9 +53,15 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
         AUC, Precision and Recall, which Keras masks only as `weighted_metrics`.
     targets : array
         (n_windows, batch, steps, …) as the loss wants them. For a last-step model
-        (batch, …): they count in the window that holds a row's last real timestep, and
-        windows in which no row ends make no update.
+        (batch, …): they count in the window that holds a row's last real timestep. Windows in
+        which nothing counts make no update. What does not count may hold anything.
+    counts : (n_windows, batch, steps) array of bool, optional
+        Which real timesteps count in loss and metrics; all if None. A warm-up that does not
+        count still moves the state. Not for last-step models.
     epochs : int
+    validation : tuple, optional
+        `(inputs, targets)`, with `mask` and `counts` behind them if wanted: read after each epoch
+        with the weights that it leaves, without dropout. The history has it as `val_loss`, ….
     callbacks : sequence of keras.callbacks.Callback
         Called around training and each epoch; `model.stop_training` ends it. Hooks for
         single batches are not called: an epoch runs as one compiled program.
@@ -46,25 +70,24 @@ def train_windows(model, inputs, targets, *, mask=None, epochs=1, carry=True, ca
     -------
     keras.callbacks.History
         `history.history` has one entry an epoch for the loss and each metric: the mean of what
-        the model had before each update, not the loss of the model that comes out.
+        the model had before each update, not the loss of the model that comes out. `validation`
+        measures that one.
     """
     callbacks = _check_callbacks(callbacks)
     epochs = check_whole_number("epochs", epochs)
-    data = epoch_data(model, inputs, targets, mask)
     carry = tf.constant(check_flag("carry", carry))
-    run_epoch = engine.cached_program(
-        model,
-        ("epoch", data.idle, *((tensor.shape, tensor.dtype) for tensor in data.tensors)),
-        lambda: epoch_program(model, data).get_concrete_function(*data.tensors, carry),
-        compiled=model.metrics[:1],
-    )
+    run_epoch = _runner(model, epoch_data(model, inputs, targets, mask, counts), carry)
+    validate = dict
+    if validation is not None:
+        validate = _runner(model, _validation_data(model, validation), carry, training=False)
     hooks = keras.callbacks.CallbackList(callbacks, add_history=True, model=model, epochs=epochs)
     model.stop_training = False
     logs = {}
     hooks.on_train_begin()
     for epoch in range(epochs):
         hooks.on_epoch_begin(epoch)
-        logs = {name: _plain(value) for name, value in run_epoch(*data.tensors, carry).items()}
+        logs = run_epoch()
+        logs |= {f"val_{name}": value for name, value in validate().items()}
         hooks.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -125,22 +148,46 @@ class EpochData(NamedTuple):
         return self[:4]
 
 
-def epoch_data(model, inputs, targets, mask):
+def _validation_data(model, validation):
+    if not isinstance(validation, tuple) or not 2 <= len(validation) <= 4:
+        raise TypeError(
+            "`validation` must be a tuple `(inputs, targets)`, with `mask` and `counts` behind "
+            f"them if wanted. Received: {type(validation).__name__}."
+        )
+    try:
+        return epoch_data(model, *validation)
+    except (TypeError, ValueError) as problem:
+        raise type(problem)(f"`validation` must fit: {problem}") from None
+
+
+def epoch_data(model, inputs, targets, mask=None, counts=None):
     """Check what `train_windows` is given, and return it as `EpochData`."""
     engine.check_windowed(model)
     _check_compiled(model)
     inputs, mask = _check_inputs(model, inputs, mask)
-    targets = _check_targets(model, targets, mask.shape)
-    counts = mask if engine.returns_sequences(model) else _row_ends(mask)
+    counts = _check_counts(model, counts, mask)
+    targets = _check_targets(model, targets, counts)
     real, counting = (array.reshape(len(array), -1).any(axis=1) for array in (mask, counts))
     idle = not counting[: np.flatnonzero(real).max(initial=0) + 1].all()
     return EpochData(*map(tf.constant, (inputs, targets, mask, counts)), idle)
 
 
-def epoch_program(model, data):
+def _runner(model, data, carry, *, training=True):
+    """Return what runs one epoch over the data and returns loss and metrics by name."""
+    program = engine.cached_program(
+        model,
+        (training, data.idle, *((tensor.shape, tensor.dtype) for tensor in data.tensors)),
+        lambda: epoch_program(model, data, training).get_concrete_function(*data.tensors, carry),
+        compiled=model.metrics[:1],
+    )
+    return lambda: {name: _plain(value) for name, value in program(*data.tensors, carry).items()}
+
+
+def epoch_program(model, data, training=True):
     """Return one epoch as a compiled program: a loop over the windows, an update for each.
 
-    Windows in which nothing counts move the state and make no update.
+    Windows in which nothing counts move the state and make no update. Without `training`, none
+    makes one.
     """
     _build_variables(model, data)
     step = engine.window_step(model)
@@ -150,12 +197,13 @@ def epoch_program(model, data):
 
     def update(inputs, targets, mask, counts, states):
         with tf.GradientTape() as tape:
-            window = step(inputs, states, mask, training=True)
+            window = step(inputs, states, mask, training=training)
             outputs = window.outputs
             outputs._keras_mask = counts  # Keras divides loss and metrics by what counts
-            loss = model.compute_loss(x=inputs, y=targets, y_pred=outputs, training=True)
+            loss = model.compute_loss(x=inputs, y=targets, y_pred=outputs, training=training)
             scaled = model.optimizer.scale_loss(loss)
-        model.optimizer.apply(tape.gradient(scaled, weights), model.trainable_variables)
+        if training:
+            model.optimizer.apply(tape.gradient(scaled, weights), model.trainable_variables)
         loss_tracker.update_state(loss, sample_weight=tf.shape(inputs)[0])
         weights_of_metrics = tf.cast(counts, outputs.dtype)
         model.compute_metrics(inputs, targets, outputs, sample_weight=weights_of_metrics)
@@ -173,7 +221,7 @@ def epoch_program(model, data):
                 after = tf.cond(
                     tf.reduce_any(counts[k]),
                     lambda: update(*window),
-                    lambda: step(inputs[k], states, mask[k], training=True).states,
+                    lambda: step(inputs[k], states, mask[k], training=training).states,
                 )
             else:
                 after = update(*window)
@@ -240,13 +288,29 @@ def _check_callbacks(callbacks):
     return listed
 
 
-def _check_targets(model, targets, shape):
+def _check_counts(model, counts, mask):
+    """Return what counts in the loss, as `EpochData` has it."""
+    if not engine.returns_sequences(model):
+        if counts is not None:
+            raise ValueError(
+                "`counts` must be None for a last-step model, whose one output always counts. "
+                f"Received: {type(counts).__name__}. `return_sequences=True` gives more outputs."
+            )
+        return _row_ends(mask)
+    if counts is None:
+        return mask
+    counts = mask & check_mask(counts, mask.shape, name="counts")
+    if not counts.any():
+        raise ValueError("`counts` must hold a real timestep that counts. Received: none.")
+    return counts
+
+
+def _check_targets(model, targets, counts):
     """Return the targets if their axes fit the windows, so that no loss can broadcast them."""
     sequences, outputs = engine.returns_sequences(model), model.output_shape[-1]
-    expected = shape if sequences else shape[1:2]
-    described = "(n_windows, batch, steps, …)"
-    if not sequences:
-        described = "(batch, …), one a row, for this last-step model"
+    counting = counts if sequences else counts.any(axis=0)
+    expected = counting.shape
+    described = "(n_windows, batch, steps, …)" if sequences else "(batch, …), one a row"
     targets = as_array("targets", targets)
     others = targets.shape[len(expected) :]
     if targets.dtype.kind in "iuf" and (
@@ -257,6 +321,7 @@ def _check_targets(model, targets, shape):
             f"most one more, of 1 or the model's {outputs} outputs. "
             f"Received: targets of shape {targets.shape}."
         )
+    targets = _zeroed(targets, counting)
     axes = (*(_WINDOW_AXES[:3] if sequences else ("batch",)), "outputs")
     check_array(targets, "targets", axes[: targets.ndim])
     check_fits("targets", targets, model.compute_dtype)
@@ -264,11 +329,19 @@ def _check_targets(model, targets, shape):
     fits = others == (outputs,) or (outputs == 1 and not sequences)
     if not fits and _would_broadcast(model.loss):
         raise ValueError(
-            f"`targets` must have a last axis of the model's {outputs} outputs with this loss, "
-            "which would broadcast them; `[..., None]` adds an axis of 1. "
+            f"`targets` must have a last axis of the model's {outputs} outputs: this loss would "
+            "broadcast them. `[..., None]` adds an axis of 1. "
             f"Received: targets of shape {targets.shape}."
         )
     return targets
+
+
+def _zeroed(targets, counting):
+    """Return the targets with 0 where none counts: NaN or no class would stop Keras there too."""
+    if targets.dtype.kind not in "iuf" or counting.all():
+        return targets
+    axes = (1,) * (targets.ndim - counting.ndim)
+    return np.where(counting.reshape(counting.shape + axes), targets, targets.dtype.type(0))
 
 
 def _would_broadcast(loss):

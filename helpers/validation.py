@@ -131,20 +131,21 @@ def check_array(values, name, axes, *, hint="", finite=True):
     return values
 
 
-def check_mask(mask, shape, axes=("n_windows", "batch", "steps")):
+def check_mask(mask, shape, axes=("n_windows", "batch", "steps"), *, name="mask"):
     """Return `mask` as a boolean array of `shape`; all `True` if it is None."""
     if mask is None:
         return np.ones(shape, dtype=bool)
-    mask = as_array("mask", mask)
+    mask = as_array(name, mask)
     if mask.dtype != bool:
+        true = {"mask": "a real timestep", "counts": "a timestep that counts"}[name]
         raise TypeError(
-            "`mask` must be boolean, True = a real timestep. "
-            f"Received: dtype {mask.dtype}. Convert with `mask.astype(bool)`."
+            f"`{name}` must be boolean, True = {true}. "
+            f"Received: dtype {mask.dtype}. Convert with `{name}.astype(bool)`."
         )
     if mask.shape != shape:
         raise ValueError(
-            f"`mask` must have the shape ({', '.join(axes)}) = {shape} of the inputs. "
-            f"Received: a mask of shape {mask.shape}."
+            f"`{name}` must have the shape ({', '.join(axes)}) = {shape} of the inputs. "
+            f"Received: shape {mask.shape}."
         )
     return mask
 

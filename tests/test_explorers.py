@@ -18,10 +18,10 @@ from helpers.explorers import (
     Position,
     Trainer,
     explore_reach,
-    explore_state,
     explore_windows,
 )
 from helpers.lessons.bug_clinic import explore_batches
+from helpers.lessons.fixed_steps import explore_state
 from helpers.lessons.full_sequence import explore_padding
 from helpers.lessons.mask_microscope import explore_layers
 from helpers.lessons.masking import explore_masks

@@ -8,7 +8,6 @@ import pytest
 
 from helpers import plots
 from helpers.data import fixed_length_batch
-from helpers.explorers import explore_state
 from helpers.lessons import fixed_steps
 from helpers.models import build_rnn
 from helpers.probes import trace_states
@@ -67,7 +66,7 @@ def test_rows_that_cannot_be_drawn_are_refused(rows, error, assert_refused):
 def test_each_position_shows_what_it_says():
     batch = fixed_length_batch()
     rnn = build_rnn(4, features=5)
-    explorer = explore_state(rnn, batch, positions=fixed_steps.STATES)
+    explorer = fixed_steps.explore_state(rnn, batch, positions=fixed_steps.STATES)
     off = []
     for position in fixed_steps.STATES:
         assert set(position.values) == set(explorer.controls)

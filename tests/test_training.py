@@ -458,6 +458,151 @@ def test_a_metric_that_keras_does_not_mask_is_masked_as_a_weighted_metric(
     np.testing.assert_allclose(got, np.sqrt((off**2).mean()), rtol=1e-5)
 
 
+# --- what counts, and what is measured besides ------------------------------------------------
+
+
+@pytest.fixture
+def warm(make_rnn, rng):
+    """A compiled model, its twin, windows (2, 4, 5, 3), targets, and what counts of them."""
+    model = make_rnn(3, cell="lstm")
+    for each in (model, twin := twin_of(model)):
+        each.compile(keras.optimizers.SGD(0.1), "mse")
+    inputs = rng.normal(size=(2, 4, 5, 3)).astype("float32")
+    counts = np.ones((2, 4, 5), bool)
+    counts[0], counts[1, :, :2] = False, False
+    return model, twin, inputs, rng.normal(size=(2, 4, 5, 1)).astype("float32"), counts
+
+
+def test_a_warm_up_moves_the_state_and_teaches_nothing(warm):
+    model, twin, inputs, targets, counts = warm
+    recurrent, dense = twin.layers
+    reader = layers.LSTM(3, return_sequences=True, return_state=True)
+    reader.build((None, None, 3))
+    reader.set_weights(recurrent.get_weights())
+    _, *states = reader(inputs[0])
+    with tf.GradientTape() as tape:
+        hidden = recurrent(inputs[1], initial_state=[state.numpy() for state in states])
+        loss = tf.reduce_mean((dense(hidden) - targets[1])[:, 2:] ** 2)
+    gradients = tape.gradient(loss, [weight.value for weight in twin.trainable_variables])
+    expected = [w - 0.1 * g.numpy() for w, g in zip(model.get_weights(), gradients, strict=True)]
+    history = train_windows(model, inputs, targets, counts=counts).history
+    assert history["loss"] == pytest.approx([loss.numpy()], abs=1e-6)
+    for one, other in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
+
+
+def test_what_counts_is_what_keras_gives_a_weight(warm):
+    model, twin, inputs, targets, _ = warm
+    counts = np.arange(20).reshape(1, 4, 5) % 3 > 0
+    weights = counts[0] * counts.size / counts.sum()  # Keras divides by all
+    expected = twin.fit(inputs[0], targets[0], sample_weight=weights, batch_size=4, verbose=0)
+    history = train_windows(model, inputs[:1], targets[:1], counts=counts).history
+    assert history["loss"] == pytest.approx(expected.history["loss"], abs=1e-6)
+    for one, other in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
+
+
+def test_what_does_not_count_or_is_masked_may_hold_any_label(make_rnn, rng):
+    inputs, classes = rng.normal(size=(2, 3, 4, 3)), rng.integers(3, size=(2, 3, 4))
+    mask, counts = np.ones((2, 2, 3, 4), bool)
+    mask[1, 0, 2:], counts[0, 1] = False, False
+    odd = np.where(mask & counts, classes, -1)
+    losses = []
+    for labels in (classes, odd):
+        model = make_rnn(2, cell="gru", outputs=3, activation="softmax")
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        losses.append(train_windows(model, inputs, labels, mask=mask, counts=counts).history)
+    assert losses[0] == losses[1]
+    assert np.isfinite(losses[0]["loss"]).all()
+
+
+def test_validation_measures_the_weights_that_an_epoch_leaves(make_rnn, ragged, targets):
+    model = make_rnn(2, cell="gru", outputs=2, return_sequences=True)
+    again = twin_of(model)
+    windows, labels = split_windows(ragged, 4), split_windows(targets, 4).inputs
+    for each in (model, again):
+        each.compile(keras.optimizers.SGD(0.1), "mse")
+    expected = []
+
+    class Measured(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            whole = pad_batch(ragged)
+            off = (np.asarray(self.model(whole.inputs)) - pad_batch(targets).inputs) ** 2
+            three = np.split(np.arange(12), 3)  # a window's loss is the mean of what is real in it
+            expected.append(np.mean([off[:, at][whole.mask[:, at]].mean() for at in three]))
+
+    history = train_windows(
+        model,
+        windows.inputs,
+        labels,
+        mask=windows.mask,
+        epochs=2,
+        validation=(windows.inputs, labels, windows.mask),
+        callbacks=[Measured()],
+    ).history
+    assert history["val_loss"] == pytest.approx(expected, abs=1e-6)
+    assert history["val_loss"][0] != pytest.approx(history["loss"][0], abs=1e-3)
+    train_windows(again, windows.inputs, labels, mask=windows.mask, epochs=2)
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_validation_drops_nothing_and_stops_early(small):
+    _, inputs, targets = small
+    dropped = layers.SimpleRNN(2, return_sequences=True, dropout=0.5)
+    model = keras.Sequential([keras.Input((None, 3)), dropped, layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.0), "mse", metrics=["mae"])
+    stop = keras.callbacks.EarlyStopping(patience=2)  # it looks at val_loss
+    history = train_windows(
+        model, inputs, targets, epochs=9, validation=(inputs, targets), callbacks=[stop]
+    )
+    assert history.epoch == [0, 1, 2]
+    assert set(history.history) == {"loss", "mae", "val_loss", "val_mae"}
+    assert len(set(history.history["val_loss"])) == 1
+    off = predict_windows(model, inputs) - targets
+    assert history.history["val_loss"][0] == pytest.approx((off**2).mean(), abs=1e-6)
+    assert history.history["val_mae"][0] == pytest.approx(abs(off).mean(), abs=1e-6)
+
+
+NOT_VALIDATION = {
+    "one array": (np.ones((2, 2, 3, 3)), TypeError, ("`validation` must be a tuple", "ndarray")),
+    "inputs alone": ((np.ones(3),), TypeError, ("`validation` must be a tuple",)),
+    "other features": (
+        (np.ones((2, 2, 3, 4)), np.ones((2, 2, 3, 1))),
+        ValueError,
+        ("`validation` must fit: `inputs` must have the 3 features",),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_VALIDATION)
+def test_what_is_no_validation_is_refused(kind, small, refuses):
+    validation, error, words = NOT_VALIDATION[kind]
+    refuses(lambda: train_windows(*small, validation=validation), error, *words)
+
+
+BAD_COUNTS = {
+    "numbers": (np.ones((2, 2, 3)), TypeError, ("`counts` must be boolean", "float64")),
+    "another shape": (np.ones((2, 2), bool), ValueError, ("`counts` must have the shape",)),
+    "nothing": (np.zeros((2, 2, 3), bool), ValueError, ("`counts` must hold a real timestep",)),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_COUNTS)
+def test_what_cannot_count_is_refused(kind, small, refuses):
+    counts, error, words = BAD_COUNTS[kind]
+    refuses(lambda: train_windows(*small, counts=counts), error, *words)
+
+
+def test_a_last_step_model_has_nothing_to_choose(make_rnn, refuses):
+    model = make_rnn(2, return_sequences=False)
+    model.compile("sgd", "mse")
+    counts = np.ones((2, 2, 3), bool)
+    inputs, targets = np.ones((2, 2, 3, 3)), np.ones((2, 1))
+    words = "`counts` must be None for a last-step model"
+    refuses(lambda: train_windows(model, inputs, targets, counts=counts), ValueError, words)
+
+
 # --- around training -------------------------------------------------------------------------
 
 
@@ -678,7 +823,7 @@ def test_targets_that_would_broadcast_over_a_last_step_are_refused(
     shape, make_rnn, small, assert_refused
 ):
     model = compiled(make_rnn(2, return_sequences=False))
-    words = "`targets` must", "(batch, …), one a row, for this last-step model", f"shape {shape}."
+    words = "`targets` must", "(batch, …), one a row", f"shape {shape}."
     assert_refused(lambda: train_windows(model, small[1], np.ones(shape)), ValueError, *words)
 
 

@@ -10,7 +10,16 @@ import numpy as np
 
 from helpers import plots
 from helpers.exercises import AnswerError, answer_of, feedback
-from helpers.explorers import Explorer, Position, plural
+from helpers.explorers import (
+    CARRY_STYLE,
+    Explorer,
+    Position,
+    carry_word,
+    labelled_box,
+    labelled_slider,
+    plural,
+)
+from helpers.probes import trace_states
 from helpers.quiet import keras
 from helpers.validation import check_whole_number
 from helpers.windows import fold_series, split_windows
@@ -38,6 +47,41 @@ _TIMESTEPS, _STEPS, _GAP = 12, 2, 1.5  # of the series and the windows in `show_
 _INK = "#222222"
 _WINDOW_COLORS = (plots.REAL, plots.REAL | {"facecolor": "#CDE8F8"})  # every other window
 _JUMP = {"color": "#000000", "linestyle": "", "marker": "X"}
+
+
+def explore_state(model, sequences, *, steps=5, carry=True, positions=()):
+    """Move `steps`, carry or reset, and see the state of one sequence beside one long pass."""
+    whole = trace_states(model, sequences)
+    longest = whole.shape[1]
+    reset = trace_states(model, sequences, steps=1, carry=False)
+    limits = 0, 1.05 * max(np.abs(reset - whole).max(), 1e-6)
+    ax, difference = plots.new_axes(2, height=5.0, ratios=(2, 1))
+
+    def draw(steps, carry, sequence):
+        states = trace_states(model, sequences, steps=steps, carry=carry)[sequence]
+        timesteps = len(sequences[sequence])
+        states, expected = states[:timesteps], whole[sequence, :timesteps]
+        off = np.abs(states - expected).max(axis=1)
+        plots.plot_states(states, steps=min(steps, timesteps), ax=ax)
+        label = f"{carry_word(carry)}, against one long pass"
+        plots.plot_lines(
+            {label: (np.arange(timesteps), off, CARRY_STYLE[carry])},
+            xlabel="timestep",
+            ylabel="largest difference",
+            ax=difference,
+        )
+        difference.set(xlim=ax.get_xlim(), ylim=limits)
+        return (
+            f"steps = {steps}, state {carry_word(carry)}: the state of sequence "
+            f"{sequence} differs from that of one long pass by at most {off.max():.4f}."
+        )
+
+    controls = {
+        "steps": labelled_slider("steps", steps, 1, longest),
+        "carry": labelled_box("carry the state", carry),
+        "sequence": labelled_slider("sequence", 0, 0, len(sequences) - 1),
+    }
+    return Explorer(ax.figure, controls, draw, positions=positions)
 
 
 def show_state():

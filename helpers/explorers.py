@@ -60,7 +60,7 @@ class Explorer(widgets.VBox):
         self.figure, self.draw, self._canvas = figure, draw, _Canvas(figure)
         self._moving = False
         self._drawing = threading.RLock()  # a slider may move at the moment when a training ends
-        self.picture, self._readout = widgets.HTML(), widgets.HTML()
+        self.picture, self._readout, self._says = (widgets.HTML() for _ in range(3))
         self.controls = {
             name: getattr(control, "slider", control) for name, control in controls.items()
         }
@@ -71,8 +71,6 @@ class Explorer(widgets.VBox):
             control.observe(self.redraw, "value")
 
     def _look_at(self, positions):
-        says = widgets.HTML()
-
         def go(position):
             with self._drawing:
                 self._moving = True  # one picture for all controls
@@ -80,18 +78,20 @@ class Explorer(widgets.VBox):
                     self.controls[name].value = value
                 self._moving = False
             self.redraw()
-            says.value = f'<p role="status">{escape(position.says)}</p>'
+            self._says.value = f'<p role="status">{escape(position.says)}</p>'
 
         buttons = [widgets.Button(description=p.name, layout={"width": "auto"}) for p in positions]
         for button, position in zip(buttons, positions, strict=True):
             button.on_click(lambda _, position=position: go(position))
         label = widgets.Label("Look at this:", layout={"width": "9em"})
-        return widgets.VBox([widgets.HBox([label, *buttons], layout=_WRAP), says])
+        return widgets.VBox([widgets.HBox([label, *buttons], layout=_WRAP), self._says])
 
-    def redraw(self, _change=None):
+    def redraw(self, change=None):
         """Draw for the controls' present values."""
         if self._moving:
             return
+        if change is not None:
+            self._says.value = ""  # it was said of another place
         with self._drawing:
             self.words = self.draw(**{name: c.value for name, c in self.controls.items()})
             self._png = self._canvas.png()
@@ -239,8 +239,9 @@ def explore_windows(sequences, *, steps=5, positions=()):
         padded = 1 - mask.mean()
         return (
             f"steps = {steps}: {len(mask)} {plural('window', len(mask))} for up to {longest} "
-            f"timesteps. The last window holds {last} real {plural('timestep', last)} and "
-            f"{steps - last} of padding. In all, {padded:.0%} of the batch is padding."
+            f"timesteps. In the last one, the longest row has {last} real "
+            f"{plural('timestep', last)} and {steps - last} of padding. In all, {padded:.0%} of "
+            "the batch is padding."
         )
 
     controls = {"steps": labelled_slider("steps", steps, 1, longest)}

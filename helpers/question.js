@@ -1,5 +1,6 @@
 // A question: native radio buttons in a group that has the question as its name.
 function render({ model, el }) {
+  const name = `question ${Math.random()}`; // one group of radio buttons, apart from all others
   el.classList.add("jp-RenderedHTMLCommon");
   const group = Object.assign(document.createElement("fieldset"), { style: "border: 0; margin: 0; padding: 0" });
   const legend = Object.assign(document.createElement("legend"), {
@@ -13,7 +14,7 @@ function render({ model, el }) {
     });
     const radio = Object.assign(document.createElement("input"), {
       type: "radio",
-      name: model.model_id,
+      name,
       checked: model.get("index") === index,
     });
     radio.addEventListener("change", () => {

@@ -179,17 +179,20 @@ def _train(page, explorer):
 
 
 def _answer(page):
-    """Choose by keyboard; the verdict must follow, and the arrow keys stay in the question."""
-    question = page.get_by_role("group").filter(has=page.get_by_role("radio")).first
-    assert question.locator("legend").inner_text()
-    verdict = question.locator("xpath=following-sibling::p[@role='status']")
-    choices = question.get_by_role("radio")
-    choices.first.focus()
-    for choice, key in enumerate(("Space", "ArrowDown")):
-        page.keyboard.press(key)
-        assert choices.nth(choice).is_checked()
-        words = question.locator("label").nth(choice).inner_text()
-        verdict.filter(has_text=words.strip()).wait_for()
+    """Choose by keyboard; the verdict must follow, and each question keep its own choice."""
+    questions = page.get_by_role("group").filter(has=page.get_by_role("radio")).all()
+    for question in questions[:2]:
+        assert question.locator("legend").inner_text()
+        verdict = question.locator("xpath=following-sibling::p[@role='status']")
+        choices = question.get_by_role("radio")
+        choices.first.focus()
+        for choice, key in enumerate(("Space", "ArrowDown")):
+            page.keyboard.press(key)
+            assert choices.nth(choice).is_checked()
+            words = question.locator("label").nth(choice).inner_text()
+            verdict.filter(has_text=words.strip()).wait_for()
+    for question in questions[:2]:
+        assert question.get_by_role("radio").nth(1).is_checked()
 
 
 def _look_at_every_size(page, name):

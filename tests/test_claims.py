@@ -1203,7 +1203,8 @@ def rows_of_epochs(*source, **options):
     begin = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append([]))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model.fit(*source, shuffle=False, verbose=0, callbacks=[begin], **options)
+        options = {"shuffle": False, "verbose": 0} | options
+        model.fit(*source, callbacks=[begin], **options)
     return epochs, [str(w.message) for w in caught if w.category is UserWarning]
 
 
@@ -1307,6 +1308,87 @@ def repeated_validation_never_ends():
         options = {"validation_steps": validation_steps, "callbacks": [stop], "verbose": 0}
         model.fit(NUMBERS / 10, NUMBERS, validation_data=BATCHES.repeat(), **options)
         assert len(read) == expected
+
+
+@claim(
+    "After `keras.utils.set_random_seed`, `fit` draws the rows of arrays in one shuffled order, "
+    "the same in every epoch; without it, the orders differ."
+)
+def a_seed_gives_every_epoch_the_same_order():
+    numbers = np.arange(50.0)[:, None]
+    for seed in (0, 1, 2):
+        keras.utils.set_random_seed(seed)
+        drawn, _ = rows_of_epochs(numbers, numbers, epochs=3, shuffle=True)
+        assert drawn[0] == drawn[1] == drawn[2] != sorted(drawn[0]) == list(range(50))
+    tf.random.set_seed(None)
+    drawn, _ = rows_of_epochs(numbers, numbers, epochs=3, shuffle=True)
+    assert len(set(map(tuple, drawn))) == 3
+
+
+@claim(
+    "A `tf.data.Dataset` with `.shuffle(n)` draws its rows in a new order in each epoch, with a "
+    "seed set, too."
+)
+def a_dataset_shuffles_anew_in_each_epoch():
+    keras.utils.set_random_seed(0)
+    shuffled = BATCHES.unbatch().shuffle(10).batch(4)
+    drawn, _ = rows_of_epochs(shuffled, epochs=3)
+    assert len(set(map(tuple, drawn))) == 3
+    assert [sorted(rows) for rows in drawn] == [list(range(10))] * 3
+
+
+@claim("`.batch(4).shuffle(n)` shuffles whole batches: the rows of each stay together.")
+def shuffle_after_batch_moves_whole_batches():
+    keras.utils.set_random_seed(0)
+    drawn, _ = rows_of_epochs(BATCHES.shuffle(3), epochs=9)
+    joined = [" ".join(map(str, rows)) for rows in drawn]
+    assert all(part in rows for rows in joined for part in ("0 1 2 3", "4 5 6 7", "8 9"))
+    assert len(set(joined)) > 1
+
+
+@claim(
+    "`fit` leaves a `tf.data.Dataset` in its order, and warns of that unless told `shuffle=False`."
+)
+def fit_does_not_shuffle_a_dataset():
+    drawn, said = rows_of_epochs(BATCHES, epochs=2, shuffle=True)
+    assert drawn == [list(range(10))] * 2
+    assert "will be ignored" in said[0]
+
+
+@claim(
+    "A `keras.utils.PyDataset` that gives batch i and their number is drawn whole in every epoch, "
+    "without a warning."
+)
+def a_pydataset_gives_every_row_in_every_epoch():
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            return list(three_batches())[i]
+
+    drawn, said = rows_of_epochs(Batches(), epochs=3)
+    assert drawn == [list(range(10))] * 3
+    assert not said
+
+
+@claim(
+    "Each validation on a Python generator begins with the 2 batches that Keras took in advance, "
+    "and then goes on from where the generator stands: it looks at other rows than the one before."
+)
+def validation_from_a_generator_goes_on():
+    def endless():
+        while True:
+            for start in range(0, 10, 2):
+                yield NUMBERS[start : start + 2], NUMBERS[start : start + 2] + 100
+
+    drawn, _ = rows_of_epochs(
+        NUMBERS, NUMBERS, epochs=3, validation_data=endless(), validation_steps=3
+    )
+    looked_at = [[row - 100 for row in rows[10:]] for rows in drawn]
+    assert [rows[:4] for rows in looked_at] == [[0, 1, 2, 3]] * 3
+    assert looked_at[0] == [0, 1, 2, 3, 4, 5]
+    assert looked_at[1] != looked_at[0]  # how far it has gone on differs: it is read ahead
 
 
 @claim(

@@ -201,6 +201,8 @@ def test_a_position_sets_the_controls_and_says_what_to_see(model, ragged, shown)
     assert drawn == [{"steps": 4, "carry": False, "at": 11}]  # once, not once a control
     assert "steps = 4, state reset" in shown(explorer)[1]
     assert said.value == f'<p role="status">{escape(says)}</p>'
+    explorer.controls["steps"].value = 6
+    assert said.value == ""  # it was said of steps = 4
 
 
 # --- training --------------------------------------------------------------------------------

@@ -101,10 +101,10 @@ def test_the_picture_has_its_words(shown):
 def test_the_places_to_look_at_show_what_they_say():
     explorer = explore_windows(data.fixed_length_batch(), positions=which_steps.WINDOWS)
     expected = {
-        "nothing left over": "2 windows for up to 10 timesteps. The last window holds 5 real "
-        "timesteps and 0 of padding",
-        "a remainder": "3 windows for up to 10 timesteps. The last window holds 2 real timesteps "
-        "and 2 of padding",
+        "nothing left over": "2 windows for up to 10 timesteps. In the last one, the longest "
+        "row has 5 real timesteps and 0 of padding",
+        "a remainder": "3 windows for up to 10 timesteps. In the last one, the longest row has "
+        "2 real timesteps and 2 of padding",
         "one window": "1 window for up to 10 timesteps",
     }
     assert [position.name for position in which_steps.WINDOWS] == list(expected)

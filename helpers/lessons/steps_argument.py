@@ -1,6 +1,7 @@
 """Which rows does an epoch draw? `fit` watched, what its arguments do, and the exercises."""
 
 import warnings
+from collections import Counter
 from itertools import islice
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from helpers import plots
 from helpers.exercises import AnswerError, answer_of, feedback
 from helpers.explorers import (
     Explorer,
+    Position,
     labelled_buttons,
     labelled_selection,
     labelled_slider,
@@ -25,11 +27,59 @@ _MOST, _MOST_ROWS = 6, 16  # epochs, batch sizes and `steps_per_epoch`; rows
 _ENDLESS = 60  # batches that stand for an epoch that never ends
 
 
+_TEN = {"n_rows": 10, "batch_size": 4, "epochs": 4}
+_EPOCHS = (
+    Position(
+        "asked for too much",
+        "Every row is drawn, and still every epoch runs out: 4 batches were asked for, and there "
+        "are 3.",
+        _TEN | {"source": "array", "steps_per_epoch": 4},
+    ),
+    Position(
+        "a round",
+        "3 batches are all 10 rows, so here each epoch is one round through the data.",
+        _TEN | {"source": "dataset.repeat()", "steps_per_epoch": 3},
+    ),
+    Position(
+        "not given",
+        "Epoch 0 draws every row again and again. Epoch 1 never begins.",
+        _TEN | {"source": "dataset.repeat()", "steps_per_epoch": 0},
+    ),
+)
+_FIVE = {"steps": 5, "stride": 1, "horizon": 1}
+_CALLS = (
+    Position(
+        "series twice",
+        "Each window's target is its own first value. No model is needed for that.",
+        _FIVE | {"call": "series twice"},
+    ),
+    Position(
+        "as documented",
+        "Every target is right, and the last steps - 1 = 4 windows are missing.",
+        _FIVE | {"call": "as documented"},
+    ),
+    Position(
+        "whole series",
+        "Below is what stands above.",
+        _FIVE | {"call": "whole series"},
+    ),
+)
+
+
 class Watched(NamedTuple):
     """What `fit` did: `epochs`, a list of row numbers for each, and the `warnings` it gave."""
 
     epochs: list
     warnings: list
+
+    def __repr__(self):
+        shown = [
+            f"epoch {epoch}: {' '.join(map(str, rows)) or 'none'}"
+            for epoch, rows in enumerate(self.epochs)
+        ]
+        said = Counter(words.partition(";")[0].partition(". ")[0] for words in self.warnings)
+        shown += [f"Keras warns {n} {plural('time', n)}: {words}" for words, n in said.items()]
+        return "\n".join(shown)
 
 
 def watch_fit(*data, **options):
@@ -38,17 +88,9 @@ def watch_fit(*data, **options):
     The target of each row is its own number, and the loss notes the targets it is given.
     Rows of validation data are noted too, in the epoch that looks at them.
 
-    Parameters
-    ----------
-    *data
-        What `fit` takes: `x, y` as arrays or tensors, or one dataset or generator of
-        batches. x has the shape (rows, 1), and so has y, the row numbers.
-    **options
-        For `fit`. Rows are not shuffled unless `shuffle=True` is among them.
-
-    Returns
-    -------
-    Watched
+    `data` is what `fit` takes: `x, y`, or one dataset, generator or PyDataset of batches. x has
+    the shape (rows, 1), and so has y, the row numbers. `options` are those of `fit`; rows are not
+    shuffled unless `shuffle=True` is among them. Returns `Watched`.
 
     Examples
     --------
@@ -76,18 +118,8 @@ def watch_fit(*data, **options):
 def explore_epochs(n_rows=10, *, batch_size=4, steps_per_epoch=2, epochs=4):
     """Move rows, batch size, `steps_per_epoch` and epochs, and see which rows each epoch draws.
 
-    Parameters
-    ----------
-    n_rows : int
-        Where its slider starts, 1 to 16.
-    batch_size, epochs : int
-        Where their sliders start, 1 to 6.
-    steps_per_epoch : int, optional
-        Where its slider starts, 1 to 6; not given if None.
-
-    Returns
-    -------
-    Explorer
+    The arguments say where the sliders start: 1 to 16 rows, 1 to 6 of the others;
+    `steps_per_epoch` is not given if None.
     """
     if steps_per_epoch is not None:
         steps_per_epoch = check_whole_number("steps_per_epoch", steps_per_epoch, maximum=_MOST)
@@ -110,7 +142,7 @@ def explore_epochs(n_rows=10, *, batch_size=4, steps_per_epoch=2, epochs=4):
         "steps_per_epoch": labelled_selection("steps_per_epoch", choices, steps_per_epoch or 0),
         "epochs": labelled_slider("epochs", epochs, 1, _MOST),
     }
-    return Explorer(ax.figure, controls, draw)
+    return Explorer(ax.figure, controls, draw, positions=_EPOCHS)
 
 
 def _count_rows(source, n_rows, batch_size, steps_per_epoch, epochs):
@@ -179,16 +211,7 @@ def _plot_counts(ax, counts, batch_size, notes):
 def explore_targets(timesteps=20, *, steps=5, stride=1, horizon=1):
     """Move steps, stride and horizon, and see every window beside those that Keras makes.
 
-    Parameters
-    ----------
-    timesteps : int
-        Of the series, at least 10.
-    steps, stride, horizon : int
-        Where their sliders start.
-
-    Returns
-    -------
-    Explorer
+    The series has `timesteps`, at least 10; the others say where their sliders start.
     """
     timesteps = check_whole_number("timesteps", timesteps, minimum=10)
     series = np.arange(timesteps)[:, None]
@@ -214,7 +237,7 @@ def explore_targets(timesteps=20, *, steps=5, stride=1, horizon=1):
         "stride": labelled_slider("stride", stride, 1, timesteps // 5),
         "horizon": labelled_slider("horizon", horizon, 1, timesteps // 5),
     }
-    return Explorer(above.figure, controls, draw)
+    return Explorer(above.figure, controls, draw, positions=_CALLS)
 
 
 def _pair_targets(call, timesteps, steps, stride, horizon):
@@ -260,18 +283,6 @@ def _plot_pairs(ax, pairs, every, steps, timesteps, ylabel):
     ax.set_yticks(range(0, timesteps, 1 + (timesteps - 1) // 8))
     targets = {"its target": plots.CHOSEN, "wrong target": WRONG}
     plots.add_legend(ax, window=plots.REAL, dropped=plots.PADDED, **targets)
-
-
-@feedback
-def check_left_out(function):
-    """Say whether `function(n_rows, batch_size, steps)` counts the rows `predict` leaves out."""
-    for n_rows, batch_size, steps in ((10, 4, 1), (10, 4, 3), (9, 3, 2), (6, 4, 5), (50, 7, 3)):
-        answer = answer_of(function, n_rows, batch_size, steps)
-        if not np.isscalar(answer) or answer != len(range(n_rows)[batch_size * steps :]):
-            raise AnswerError(
-                f"Not yet: for {n_rows} rows, batch_size={batch_size} and steps={steps} yours "
-                f"gives {answer!r}. How many rows do {steps} batches hold, and are there so many?",
-            )
 
 
 @feedback
@@ -325,25 +336,39 @@ def check_forecast(function):
     """Say whether `function(series, steps, horizon)` gives every window with its target."""
     for timesteps, steps, horizon in ((30, 6, 1), (23, 4, 3), (8, 5, 3), (140, 2, 1)):
         series = np.random.default_rng(41).normal(size=timesteps).cumsum()
-        inputs, targets = sliding_windows(series[:, None], steps, horizon=horizon)
-        expected = np.column_stack([inputs[..., 0], targets])
         of = f"for {timesteps} timesteps, steps={steps}, horizon={horizon} "
         answer = answer_of(function, series.copy(), steps, horizon, of=of)
         found = answer_of(_pairs, answer, steps, of=of)
-        if len(found) != len(expected):
+        starts, targets = (_places(series, values) for values in (found[:, 0], found[:, -1]))
+        windows = series[np.minimum(starts[:, None] + np.arange(steps), timesteps - 1)]
+        if not np.allclose(windows, found[:, :-1], atol=1e-5):
+            raise AnswerError(f"Not yet: {of}your windows are not {steps} values in a row.")
+        ahead = targets - (starts + steps - 1)
+        if (ahead != horizon).any():
+            raise AnswerError(f"Not yet: {of}{_misplaced(ahead[ahead != horizon][0], steps)}")
+        n_windows = timesteps - steps - horizon + 1
+        if len(np.unique(starts)) != n_windows:
             raise AnswerError(
-                f"Not yet: {of}{len(expected)} windows have a target inside the series, yours "
-                f"are {len(found)}. Which of them does a shorter `data` drop?",
+                f"Not yet: {of}{n_windows} windows have a target inside the series, yours are "
+                f"{len(np.unique(starts))}. Which of them does a shorter `data` drop?"
             )
-        order = np.argsort(found[:, 0]), np.argsort(expected[:, 0])
-        found, expected = found[order[0]], expected[order[1]]
-        if not np.allclose(found[:, :-1], expected[:, :-1], atol=1e-5):
-            raise AnswerError(f"Not yet: {of}your windows hold other values.")
-        if not np.allclose(found, expected, atol=1e-5):
-            raise AnswerError(
-                f"Not yet: {of}the windows are right, their targets are not. The target of a "
-                "window that starts at i is the value at i + steps + horizon - 1.",
-            )
+
+
+def _misplaced(ahead, steps):
+    """Return where a target stands that should stand elsewhere."""
+    if ahead == 1 - steps:
+        return "the target of a window is its own first value. Have you shifted the targets?"
+    if ahead <= 0:
+        return "a target stands inside its own window. By how much have you shifted them?"
+    return (
+        f"a target stands {ahead} {plural('timestep', ahead)} after the last one of its window. "
+        "Is that the horizon?"
+    )
+
+
+def _places(series, values):
+    """Return where in the series each value stands, (n,)."""
+    return np.abs(series - values[:, None]).argmin(axis=1)
 
 
 def _pairs(dataset, steps):

@@ -14,6 +14,7 @@ from helpers.validation import (
     check_array,
     check_choice,
     check_lengths,
+    check_list,
     check_sequences,
     check_steps,
     check_whole_number,
@@ -37,7 +38,10 @@ class Windows(NamedTuple):
 
 
 class SlidingWindows(NamedTuple):
-    """Windows of one series: `inputs` (n, steps, features), `targets` (n, features)."""
+    """Windows of series: `inputs` (n, steps, features), `targets` (n, features).
+
+    For a list of horizons, `targets` are (n, horizons, features).
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
@@ -163,14 +167,15 @@ def as_rows(windows):
     return windows.swapaxes(0, 1).reshape(batch, n_windows * steps, *others)
 
 
-def sliding_windows(series, steps, *, stride=1, horizon=1):
+def sliding_windows(series, steps, *, stride=1, horizon=1, sampling=1):
     """Return every window of a series with the value to forecast from it, as `SlidingWindows`.
 
-    Window i starts at `i * stride`; its target is `series[i * stride + steps + horizon - 1]`.
-    Both are read-only views: nothing is copied, and the values are not looked at.
+    Window i starts at `i * stride` and holds every `sampling`-th timestep; its target lies
+    `horizon` timesteps of the series after its last one, never inside it. Of one series both are
+    read-only views: nothing is copied, and the values are not looked at.
 
-    `series` is (timesteps, features); from the start of one window to the next are `stride`
-    timesteps, from the last one of a window to its target `horizon`.
+    `series` is (timesteps, features), or a list of such: no window crosses a border. `horizon` may
+    be a list; then each window has several targets.
 
     Examples
     --------
@@ -178,21 +183,31 @@ def sliding_windows(series, steps, *, stride=1, horizon=1):
     >>> inputs[..., 0].tolist(), targets[:, 0].tolist()
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]], [3.0, 4.0])
     """
-    series = check_array(series, "series", _SERIES_AXES, hint=ONE_FEATURE, finite=False)
+    named = _named_series(series)
     steps = check_whole_number("steps", steps)
     stride = check_whole_number("stride", stride)
-    horizon = check_whole_number("horizon", horizon)
-    if steps + horizon > len(series):
-        raise ValueError(
-            f"`series` must hold at least steps + horizon = {steps + horizon} timesteps. "
-            f"Received: {len(series)} timesteps, steps={steps}, horizon={horizon}."
-        )
-    n_starts = len(series) - steps - horizon + 1
-    windows = np.lib.stride_tricks.sliding_window_view(series, steps, axis=0)
-    inputs = windows[:n_starts:stride].swapaxes(1, 2)  # (n, steps, features)
-    targets = series[steps + horizon - 1 :: stride].view()
-    targets.flags.writeable = False
-    return SlidingWindows(inputs, targets)
+    sampling = check_whole_number("sampling", sampling)
+    several = isinstance(horizon, (list, tuple, range)) or np.ndim(horizon)
+    horizons = check_list("horizon", horizon, "whole numbers") if several else [horizon]
+    horizons = [check_whole_number("horizon", each) for each in horizons]
+    span, last = (steps - 1) * sampling + 1, max(horizons)
+    found = []
+    for name, one in named.items():
+        n_starts = len(one) - span - last + 1
+        if n_starts < 1:
+            rule = "steps + horizon" if sampling == 1 else "(steps - 1) * sampling + 1 + horizon"
+            raise ValueError(
+                f"`{name}` must hold at least {rule} = {span + last} timesteps. Received: "
+                f"{len(one)} timesteps, steps={steps}, horizon={last}, sampling={sampling}. Ask "
+                "for fewer steps or a nearer horizon, or leave out what is too short."
+            )
+        windows = np.lib.stride_tricks.sliding_window_view(one, span, axis=0)
+        inputs = windows[:n_starts:stride, :, ::sampling].swapaxes(1, 2)  # (n, steps, features)
+        targets = [one[span + h - 1 :][:n_starts:stride] for h in horizons]
+        found.append((inputs, np.stack(targets, axis=1) if several else targets[0]))
+        found[-1][1].flags.writeable = False
+    joined = map(np.concatenate, zip(*found, strict=True)) if len(found) > 1 else found[0]
+    return SlidingWindows(*joined)
 
 
 def fold_series(series, batch_size):
@@ -257,6 +272,21 @@ def bucket_by_length(lengths, n_buckets):
         "n_buckets", n_buckets, maximum=len(lengths), maximum_is=f"the {len(lengths)} rows"
     )
     return np.array_split(np.argsort(lengths, kind="stable"), n_buckets)
+
+
+def _named_series(series):
+    """Return each series as an array, by its name in a message."""
+    hint = f"{ONE_FEATURE} Several series are a list of them."
+    named = {"series": series}
+    if isinstance(series, (list, tuple)) and any(as_array("series", s).ndim > 1 for s in series):
+        named = {f"series[{i}]": one for i, one in enumerate(series)}
+    named = {
+        n: check_array(one, n, _SERIES_AXES, hint=hint, finite=False) for n, one in named.items()
+    }
+    features = {name: one.shape[1] for name, one in named.items()}
+    if len(set(features.values())) > 1:
+        raise ValueError(f"`series` must all have the same features. Received: {features}.")
+    return named
 
 
 def _filled(shape, sequences, value):

@@ -2,6 +2,7 @@
 
 import itertools
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -173,18 +174,82 @@ def test_last_timesteps_finds_each_rows_last_real_one(data):
 # --- one long series -----------------------------------------------------------------------
 
 
-@given(*[st.integers(1, 12)] * 4)
-def test_each_sliding_window_starts_and_aims_where_its_number_says(
-    timesteps, steps, stride, horizon
-):
-    series = np.arange(timesteps + steps + horizon - 1.0)[:, None] * [1, -1]
-    inputs, targets = sliding_windows(series, steps, stride=stride, horizon=horizon)
-    starts = [t for t in range(0, len(series), stride) if t + steps + horizon - 1 < len(series)]
-    assert len(inputs) == len(targets) == len(starts) > 0
-    for i, start in enumerate(starts):
-        assert start == i * stride
-        np.testing.assert_array_equal(inputs[i], series[start : start + steps])
-        np.testing.assert_array_equal(targets[i], series[start + steps + horizon - 1])
+def windows_by_hand(series, steps, stride, horizons, sampling):
+    """Start, window and targets of each window that fits, in a plain loop."""
+    for start in range(0, len(series), stride):
+        window = [start + k * sampling for k in range(steps)]
+        targets = [window[-1] + horizon for horizon in horizons]
+        if max(targets) < len(series):
+            assert not set(targets) & set(range(start, window[-1] + 1))
+            yield start, series[window], series[targets]
+
+
+@st.composite
+def cuts(draw):
+    """Steps, stride, one horizon or several, sampling, and how many timesteps they need."""
+    steps, stride, sampling = (draw(st.integers(1, n)) for n in (8, 8, 4))
+    horizon = draw(st.integers(1, 8) | st.lists(st.integers(1, 8), min_size=1, max_size=4))
+    options = {"stride": stride, "horizon": horizon, "sampling": sampling}
+    return steps, options, (steps - 1) * sampling + 1 + np.max(horizon)
+
+
+def assert_cut_by_hand(several, steps, stride, horizon, sampling, found):
+    """The windows of each series after those of the series before, and nothing else."""
+    horizons = [horizon] if isinstance(horizon, int) else horizon
+    hand = [list(windows_by_hand(one, steps, stride, horizons, sampling)) for one in several]
+    for cut in hand:
+        assert [start for start, *_ in cut] == [i * stride for i in range(len(cut))]
+    inputs = np.array([window for cut in hand for _, window, _ in cut])
+    targets = np.array([targets for cut in hand for *_, targets in cut])
+    np.testing.assert_array_equal(found.inputs, inputs)
+    np.testing.assert_array_equal(
+        found.targets, targets[:, 0] if isinstance(horizon, int) else targets
+    )
+
+
+@given(cuts(), st.integers(0, 12))
+def test_each_sliding_window_starts_and_aims_where_its_number_says(cut, more):
+    steps, options, least = cut
+    series = np.arange(least + more)[:, None] * [1, -1]
+    found = sliding_windows(series, steps, **options)
+    assert_cut_by_hand([series], steps, found=found, **options)
+
+
+@given(cuts(), st.lists(st.integers(0, 6), min_size=1, max_size=4))
+def test_windows_of_several_series_never_cross_a_border(cut, more):
+    steps, options, least = cut
+    series = [1000 * i + np.arange(least + extra)[:, None] for i, extra in enumerate(more)]
+    found = sliding_windows(series, steps, **options)
+    assert_cut_by_hand(series, steps, found=found, **options)
+    which = found.inputs // 1000
+    assert (which == which[:, :1]).all()
+    assert (found.targets.reshape(len(which), -1) // 1000 == which[:, 0]).all()
+
+
+@pytest.mark.parametrize(
+    ("steps", "stride", "horizon", "sampling"), [(5, 1, 1, 1), (4, 3, 2, 1), (3, 2, 5, 4)]
+)
+def test_keras_makes_the_same_windows(steps, stride, horizon, sampling):
+    series = np.random.default_rng(0).normal(size=(40, 2))
+    later = series[(steps - 1) * sampling + horizon :]
+    made = keras.utils.timeseries_dataset_from_array(
+        series, later, steps, sequence_stride=stride, sampling_rate=sampling
+    )
+    inputs, targets = map(np.concatenate, zip(*made.as_numpy_iterator(), strict=True))
+    found = sliding_windows(series, steps, stride=stride, horizon=horizon, sampling=sampling)
+    np.testing.assert_array_equal(found.inputs, inputs)
+    np.testing.assert_array_equal(found.targets, targets)
+
+
+def test_a_list_of_horizons_is_a_range_or_an_array_as_well():
+    for horizon in ([1, 2, 3], (1, 2, 3), range(1, 4), np.arange(1, 4)):
+        targets = sliding_windows(np.arange(9)[:, None], 4, horizon=horizon).targets
+        assert targets[..., 0].tolist() == [[4, 5, 6], [5, 6, 7], [6, 7, 8]]
+
+
+def test_a_list_of_rows_is_one_series_still():
+    assert sliding_windows([[0], [1], [2]], 2).targets.tolist() == [[2]]
+    assert sliding_windows([np.zeros(2), np.ones(2)], 1).targets.tolist() == [[1, 1]]
 
 
 def test_a_hundred_values_give_all_ninety_windows_of_ten():
@@ -193,7 +258,7 @@ def test_a_hundred_values_give_all_ninety_windows_of_ten():
 
 def test_sliding_windows_are_read_only_views():
     series = np.zeros((50, 2))
-    for array in sliding_windows(series, 5, stride=2, horizon=3):
+    for array in sliding_windows(series, 5, stride=2, horizon=3, sampling=2):
         assert np.shares_memory(array, series)
         assert not array.flags.writeable
     assert series.flags.writeable
@@ -250,6 +315,8 @@ def test_what_is_no_batch_of_sequences_is_refused(bad_sequences, take, assert_re
         "sliding steps": ("steps", lambda n: sliding_windows(SERIES, n)),
         "stride": ("stride", lambda n: sliding_windows(SERIES, 2, stride=n)),
         "horizon": ("horizon", lambda n: sliding_windows(SERIES, 2, horizon=n)),
+        "one of the horizons": ("horizon", lambda n: sliding_windows(SERIES, 2, horizon=[1, n])),
+        "sampling": ("sampling", lambda n: sliding_windows(SERIES, 2, sampling=n)),
         "batch_size": ("batch_size", lambda n: fold_series(SERIES, n)),
         "n_buckets": ("n_buckets", lambda n: bucket_by_length([1, 2, 3], n)),
     }.values(),
@@ -273,6 +340,22 @@ def test_what_is_no_whole_number_from_1_up_is_refused(name, call, bad_number, as
         "series too short": (
             lambda: sliding_windows(SERIES, 4, horizon=3),
             ("`series` must hold at least steps + horizon = 7 timesteps", "6 timesteps, steps=4"),
+        ),
+        "series too short for every second timestep": (
+            lambda: sliding_windows(SERIES, 3, sampling=2, horizon=[1, 2]),
+            ("`series`", "(steps - 1) * sampling + 1 + horizon = 7 timesteps", "horizon=2"),
+        ),
+        "one of the series too short": (
+            lambda: sliding_windows([SERIES, SERIES[:2]], 2),
+            ("`series[1]` must hold at least steps + horizon = 3 timesteps", "2 timesteps"),
+        ),
+        "different features": (
+            lambda: sliding_windows([SERIES, np.ones((6, 2))], 2),
+            ("`series` must all have the same features", "'series[1]': 2"),
+        ),
+        "no horizon": (
+            lambda: sliding_windows(SERIES, 2, horizon=[]),
+            ("`horizon` must hold at least one", "an empty list"),
         ),
         "batch_size divides not": (
             lambda: fold_series(SERIES, 4),
@@ -414,6 +497,19 @@ def test_windows_and_lengths_that_do_not_fit_are_refused(call, words, assert_ref
 )
 def test_what_is_no_series_is_refused(call, series, error, words, assert_refused):
     assert_refused(lambda: call(series), error, "`series` must", *words)
+
+
+@pytest.mark.parametrize(
+    ("series", "words"),
+    [
+        ([SERIES, np.ones(6)], ("`series[1]` must have 2 axes", "x[:, None]")),
+        ([SERIES[None]], ("`series[0]` must have 2 axes", "shape (1, 6, 1)")),
+        ([SERIES, SERIES[:0]], ("`series[1]`", "timesteps has none")),
+        ([np.ones(5), np.ones(6)], ("`series`", "unequal length", "Several series are a list")),
+    ],
+)
+def test_what_is_no_list_of_series_is_refused(series, words, assert_refused):
+    assert_refused(lambda: sliding_windows(series, 2), ValueError, *words)
 
 
 def test_a_gap_in_a_series_is_refused_before_it_is_folded(assert_refused):

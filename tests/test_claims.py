@@ -1582,6 +1582,91 @@ def the_steps_arguments_count_batches():
     assert count["test"] == 3 + 4
 
 
+# --- windows for a forecast --------------------------------------------------------------------
+
+
+@claim(
+    "`fit` with `validation_split=0.25` validates on the last quarter of the rows, the same in "
+    "each epoch, and trains on the others, which it shuffles."
+)
+def validation_split_takes_the_last_rows():
+    rows = np.arange(40.0)[:, None]
+    drawn, said = rows_of_epochs(rows / 10, rows, validation_split=0.25, shuffle=True, epochs=2)
+    assert said == []
+    for epoch in drawn:
+        assert sorted(epoch[:30]) == list(range(30)) != epoch[:30]
+        assert epoch[30:] == list(range(30, 40))
+
+
+@claim(
+    "With `sampling_rate=2` and the targets `series[steps:]`, `timeseries_dataset_from_array` "
+    "gives the window that starts at i the target i + steps, which lies inside it."
+)
+def with_sampling_rate_2_the_recipe_aims_inside_the_window():
+    series = np.arange(40.0)
+    for steps in (2, 5, 6):
+        made = keras.utils.timeseries_dataset_from_array(
+            series, series[steps:], steps, sampling_rate=2
+        )
+        windows, targets = map(np.concatenate, zip(*made.as_numpy_iterator(), strict=True))
+        np.testing.assert_array_equal(windows, windows[:, :1] + 2 * np.arange(steps))
+        np.testing.assert_array_equal(targets, windows[:, 0] + steps)
+        assert steps == 2 or (targets < windows[:, -1]).all()
+
+
+@claim(
+    "With the targets `series[(steps - 1) * rate + 1:]`, each window of "
+    "`timeseries_dataset_from_array(…, sampling_rate=rate)` has the value after its last one."
+)
+def after_a_sampled_window_comes_its_target():
+    series = np.arange(40.0)
+    for steps, rate in ((5, 2), (3, 4), (4, 1)):
+        made = keras.utils.timeseries_dataset_from_array(
+            series, series[(steps - 1) * rate + 1 :], steps, sampling_rate=rate
+        )
+        windows, targets = map(np.concatenate, zip(*made.as_numpy_iterator(), strict=True))
+        np.testing.assert_array_equal(targets, windows[:, -1] + 1)
+        assert len(windows) == 40 - (steps - 1) * rate - 1
+
+
+@claim(
+    "`tf.data.Dataset.range(6).window(3, shift=1)` holds six datasets, of 3, 3, 3, 3, 2 and 1 "
+    "values."
+)
+def dataset_window_makes_datasets():
+    windows = list(tf.data.Dataset.range(6).window(3, shift=1))
+    assert all(isinstance(window, tf.data.Dataset) for window in windows)
+    assert [len(list(window)) for window in windows] == [3, 3, 3, 3, 2, 1]
+
+
+@claim(
+    "`window(n, shift=1, drop_remainder=True)` and `flat_map` with a `batch(n)` of each window "
+    "give every whole window as a tensor."
+)
+def batched_windows_are_flat_again():
+    made = tf.data.Dataset.range(6).window(4, shift=1, drop_remainder=True)
+    made = made.flat_map(lambda window: window.batch(4))
+    found = [window.tolist() for window in made.as_numpy_iterator()]
+    assert found == [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5]]
+
+
+@claim("Keras 3 has no `TimeseriesGenerator`.")
+def timeseries_generator_is_gone():
+    assert not hasattr(keras.preprocessing.sequence, "TimeseriesGenerator")
+    assert not hasattr(keras.utils, "TimeseriesGenerator")
+
+
+@claim(
+    "`tf.keras.preprocessing.sequence.TimeseriesGenerator(data, targets, length)` still exists and "
+    "gives the window that starts at i the target `targets[i + length]`."
+)
+def the_old_generator_aims_at_the_next_value():
+    series = np.arange(9.0)
+    generator = tf.keras.preprocessing.sequence.TimeseriesGenerator
+    windows, targets = generator(series, series, 3, batch_size=99)[0]
+    np.testing.assert_array_equal(targets, windows[:, -1] + 1)
+
+
 # --- where the mask goes ---------------------------------------------------------------------
 
 

@@ -65,6 +65,7 @@ def test_there_are_lessons():
         "07_keras_state",
         "08_mask_microscope",
         "09_bug_clinic",
+        "11_forecast",
         "12_choose_your_steps",
     ]
 

@@ -1667,6 +1667,60 @@ def the_old_generator_aims_at_the_next_value():
     np.testing.assert_array_equal(targets, windows[:, -1] + 1)
 
 
+@claim(
+    "With one timestep, (n, 1, 8), training changes an LSTM's kernel and bias and never its "
+    "recurrent kernel, which can hold anything: the forecasts are the same."
+)
+def one_timestep_never_trains_the_recurrent_kernel():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 8)), rng.normal(size=(40, 1))
+    for shape, is_trained in (((1, 8), False), ((8, 1), True)):
+        model = keras.Sequential([keras.Input(shape), layers.LSTM(4), layers.Dense(1)])
+        model.compile("adam", "mse")
+        before = model.layers[0].get_weights()
+        model.fit(x.reshape(-1, *shape), y, verbose=0)
+        after = model.layers[0].get_weights()
+        changed = [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+        assert changed == [True, is_trained, True]
+        found = model.predict(x.reshape(-1, *shape), verbose=0)
+        model.layers[0].set_weights([after[0], 1000 + after[1], after[2]])
+        same = np.array_equal(found, model.predict(x.reshape(-1, *shape), verbose=0))
+        assert same != is_trained
+
+
+@claim(
+    "The loss that `fit` logs for an epoch is the mean of the losses of its batches, each taken "
+    "before the update that the batch makes."
+)
+def the_logged_loss_is_taken_before_each_update():
+    x = np.random.default_rng(0).normal(size=(5, 1))
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1, use_bias=False)])
+    model.set_weights([np.array([[0.5]])])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    log = model.fit(x, 2 * x, batch_size=1, shuffle=False, verbose=0).history["loss"]
+    weight, losses = 0.5, []
+    for value in x[:, 0]:
+        losses.append(((weight - 2) * value) ** 2)
+        weight -= 0.1 * 2 * (weight - 2) * value**2
+    np.testing.assert_allclose(log, [np.mean(losses)], rtol=1e-5)
+    np.testing.assert_allclose(model.get_weights()[0], [[weight]], rtol=1e-5)
+
+
+@claim(
+    "Trained in order, one window of a random walk a batch, with SGD at 0.05, an LSTM logs less "
+    "than a tenth of the loss that `evaluate` then gives on the same windows."
+)
+def in_order_the_log_can_be_far_below_the_loss():
+    walk = np.random.default_rng(0).normal(size=(400, 1)).cumsum(axis=0).astype("float32")
+    windows = np.lib.stride_tricks.sliding_window_view(walk[:-1, 0], 8)[..., None]
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((None, 1)), layers.LSTM(16), layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.05), "mse")
+    log = model.fit(windows, walk[8:], batch_size=1, epochs=3, shuffle=False, verbose=0)
+    found = model.evaluate(windows, walk[8:], verbose=0)
+    assert log.history["loss"][-1] < found / 10
+
+
 # --- where the mask goes ---------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Lesson on windows that do not leak: splits, sampling, and the exercises."""
 
+import itertools
 import re
 
 import numpy as np
@@ -70,14 +71,13 @@ def sampling():
 
 
 def settings(explorer):
-    """Each setting of the buttons, at the ends of the sliders."""
+    """Each setting of the buttons, with each slider at either end."""
     first, *sliders = explorer.controls.values()
-    for option in first.options:
-        for low in (True, False):
-            first.value = option
-            for slider in sliders:
-                slider.value = slider.min if low else slider.max
-            yield option, *(slider.value for slider in sliders)
+    ends = [(slider.min, slider.max) for slider in sliders]
+    for option, *values in itertools.product(first.options, *ends):
+        for control, value in zip((first, *sliders), (option, *values), strict=True):
+            control.value = value
+        yield option, *values
 
 
 def by_hand(train, test, steps, horizon):

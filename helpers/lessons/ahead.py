@@ -52,6 +52,7 @@ _LINES = {
     "line on 9 values": {"color": "#CC79A7", "linestyle": "-", "marker": "v"},
     "best possible": plots.TRUTH,
 }
+_SHORT = {"one cycle before": "cycle", "line on 9 values": "line"}  # in the legend
 
 
 class Task(NamedTuple):
@@ -248,7 +249,7 @@ def _draw_errors(ax, ways, ahead, ylabel):
     ax.set(xlim=(0.5, 24.5), ylim=(0, 1.05 * most), xticks=(1, 6, 11, 17, 22))
     ax.set_xlabel("timesteps ahead", fontsize=plots.FONT)
     ax.set_ylabel(ylabel, fontsize=plots.FONT)
-    plots.add_legend(ax, **{way: _LINES[way] for way in ways})
+    plots.add_legend(ax, **{_SHORT.get(way, way): _LINES[way] for way in ways})
 
 
 def _range(values):

@@ -15,6 +15,7 @@ from helpers.quiet import keras, tf
 from helpers.validation import (
     as_array,
     check_flag,
+    check_list,
     check_mask,
     check_sequences,
     check_steps,
@@ -132,53 +133,76 @@ def trace_masks(model, inputs):
     ----------
     model : keras.Sequential or functional keras.Model
     inputs : (batch, timesteps, features) array, or what else the model takes
-        NaN and infinity may stand in it: masks are what is looked at, not values.
+        A list for several inputs. NaN and infinity may stand in them: only masks are looked at.
 
     Returns
     -------
     list of LayerMask
-        One entry for each layer, and in a functional model for each operation such as `x * 2`,
-        in order: its name and class, the shape of its output, and the mask that goes on with
-        it, (batch, timesteps) of bool, or None where there is none.
+        One entry for each layer, and in a functional model for each operation such as `x * 2`, in
+        order, with the mask that goes on, of bool, or None where there is none.
     """
-    inputs = _check_followed(model, inputs)
+    entries = _check_followed(model, inputs)
     operations = [operation for operation in _operations(model) if _carries_data(operation)]
-    outputs = [_first_output(operation) for operation in operations]
     try:
-        follow = keras.Model(model.inputs[0], outputs)
+        follow = keras.Model(model.inputs, [_first_output(operation) for operation in operations])
     except ValueError:
         raise ValueError(
             "`model` must have its layers for itself. Received: a model with a layer that another "
             "model had before. Build it again with new layers."
         ) from None
-    held = [(state, state.numpy()) for layer in model.layers for state in _states(layer)]
+    held = [(state, state.numpy()) for layer in model._flatten_layers() for state in _states(layer)]
     with warnings.catch_warnings():  # Keras has warned when the model was built
         warnings.filterwarnings("ignore", ".* does not support masking ")
-        outputs = follow(inputs)
-    for state, value in held:  # looking at masks changes nothing
-        state.assign(value)
+        try:
+            outputs = keras.tree.flatten(follow(entries))
+        except Exception:
+            raise ValueError(_what_breaks(model, entries)) from None
+        finally:
+            for state, value in held:  # looking at masks changes nothing
+                state.assign(value)
     return [_layer_mask(layer, y) for layer, y in zip(operations, outputs, strict=True)]
 
 
 def _check_followed(model, inputs):
-    """Return the inputs as an array, if mask and inputs can be followed through the model."""
-    if not isinstance(model, keras.Model) or len(getattr(model, "inputs", None) or ()) != 1:
+    """Return a list of the inputs as arrays, if they can be followed through the model."""
+    entries = getattr(model, "inputs", None)
+    if not isinstance(model, keras.Model) or not entries:
         raise TypeError(
-            "`model` must be a built Keras model with one input. Received: "
-            f"{type(model).__name__}. Let it start with `keras.Input`."
+            f"`model` must be a built Keras model. Received: {type(model).__name__}. Let it start "
+            "with `keras.Input`."
         )
-    inputs = as_array("inputs", inputs, hint="`pad_batch(sequences)` makes them equal.")
-    expected = model.input_shape
-    fits = inputs.ndim == len(expected) and all(
-        size == axis if axis else size > 0
-        for size, axis in zip(inputs.shape, expected, strict=True)
-    )
-    if not fits or inputs.dtype.kind not in "iuf":
+    inputs = [inputs] if len(entries) == 1 else check_list("inputs", inputs, "the model's inputs")
+    arrays = [as_array("inputs", x, hint="`pad_batch(x)` makes them equal.") for x in inputs]
+    if len(arrays) != len(entries) or not all(map(_fits, arrays, entries)):
+        found = " and ".join(f"shape {array.shape} of dtype {array.dtype}" for array in arrays)
         raise ValueError(
-            f"`inputs` must be numbers in the shape of the model's input, {expected}. "
-            f"Received: an array of shape {inputs.shape}, dtype {inputs.dtype}."
+            f"`inputs` must be numbers in the shape of the model's input, {model.input_shape}, "
+            f"and boolean where it is. Received: {found}."
         )
-    return inputs
+    return arrays
+
+
+def _fits(array, entry):
+    sizes = array.ndim == len(entry.shape) and zip(array.shape, entry.shape, strict=True)
+    kinds = "b" if entry.dtype == "bool" else "iuf"
+    return sizes and array.dtype.kind in kinds and all(n == m if m else n > 0 for n, m in sizes)
+
+
+def _what_breaks(model, entries):
+    """Return a sentence on the first layer that fails, with the shapes of its input and mask."""
+    for operation in _operations(model):
+        try:
+            keras.Model(model.inputs, operation.output)(entries)
+        except Exception:
+            break
+    read, *others = keras.tree.flatten(keras.Model(model.inputs, operation.input)(entries))
+    mask = next((y for y in others if y.dtype == "bool"), getattr(read, "_keras_mask", None))
+    mask = "no mask" if mask is None else f"a mask of shape {tuple(mask.shape)}"
+    return (
+        f"`model` must run on `inputs`, masks included. Received: {type(operation).__name__} "
+        f"({operation.name!r}) breaks on an input of shape {tuple(read.shape)} with {mask}. If the "
+        "mask does not fit, put `Masking` right before that layer, or give it `mask=` by hand."
+    )
 
 
 def _operations(model):
@@ -195,7 +219,8 @@ def _first_output(operation):
 
 
 def _states(layer):
-    return layer.states if getattr(layer, "stateful", False) else ()
+    stateful = isinstance(layer, keras.layers.RNN) and layer.stateful
+    return keras.tree.flatten(layer.states) if stateful else ()
 
 
 def _layer_mask(layer, output):

@@ -298,8 +298,27 @@ def test_only_what_carries_data_is_listed(padded):
 
 def test_following_masks_changes_no_state(make_rnn, padded):
     model = make_rnn(4, features=2, stateful=True, batch_size=2)
-    trace_masks(model, padded)
-    np.testing.assert_array_equal(model.layers[0].states[0].numpy(), 0)
+    around = keras.Sequential([keras.Input((3, 2), 2), model])  # its state is nested
+    for traced in (model, around):
+        trace_masks(traced, padded)
+        np.testing.assert_array_equal(model.layers[0].states[0].numpy(), 0)
+
+
+def test_a_model_of_one_layer_is_followed(padded):
+    (masking,) = trace_masks(keras.Sequential([keras.Input((3, 2)), layers.Masking()]), padded)
+    assert (masking.shape, masking.mask.tolist()) == ((2, 3, 2), REAL)
+
+
+def test_a_model_with_two_inputs_is_followed(padded):
+    values, real = keras.Input((3, 2)), keras.Input((3,), dtype="bool")
+    each = layers.GRU(4, return_sequences=True)(values, mask=real)
+    model = keras.Model([values, real], layers.Add()([each, layers.Dense(4)(each)]))
+    rows = trace_masks(model, [padded, np.array(REAL)])
+    assert [row.kind for row in rows] == ["InputLayer", "InputLayer", "GRU", "Dense", "Add"]
+    masked, other = keras.Input((3, 2)), keras.Input((3, 2))
+    model = keras.Model([masked, other], layers.Add()([layers.Masking()(masked), other]))
+    rows = {row.kind: row.mask for row in trace_masks(model, [padded, padded])}
+    assert rows["Masking"].tolist() == REAL
 
 
 # --- errors ----------------------------------------------------------------------------------
@@ -401,7 +420,7 @@ def test_a_model_without_inputs_of_its_own_is_refused(assert_refused):
 
     model = Own()
     model(X)
-    words = "`model` must be a built Keras model with one input", "Own"
+    words = "`model` must be a built Keras model", "Own", "keras.Input"
     assert_refused(lambda: trace_masks(model, X), TypeError, *words)
 
 
@@ -413,8 +432,69 @@ def test_a_layer_that_another_model_had_before_is_refused(assert_refused):
     assert_refused(lambda: trace_masks(model, X), ValueError, *words)
 
 
-def test_a_model_with_two_inputs_is_refused(assert_refused):
-    entries = [keras.Input((3, 2)), keras.Input((3, 2))]
-    model = keras.Model(entries, layers.Add()(entries))
-    words = "`model` must be a built Keras model with one input", "Functional"
-    assert_refused(lambda: trace_masks(model, X), TypeError, *words)
+def test_inputs_that_do_not_fit_a_model_of_two_are_refused(assert_refused):
+    entries = [keras.Input((3, 2)), keras.Input((3,), dtype="bool")]
+    model = keras.Model(entries, layers.GRU(2)(entries[0], mask=entries[1]))
+    x, real = np.ones((2, 3, 2)), np.ones((2, 3), bool)
+    words = "in the shape of the model's input", "(None, 3, 2), (None, 3)"
+    for given in ([x], [x, real, real], [real, x], [x, real.astype(int)], [x, real[:, :2]]):
+        assert_refused(lambda given=given: trace_masks(model, given), ValueError, *words)
+    words = "`inputs` must be a list of the model's inputs"
+    assert_refused(lambda: trace_masks(model, None), TypeError, words)
+
+
+GRID = np.ones((2, 4, 3, 2))
+TOKENS = np.array([[[1, 2, 3, 4], [1, 2, 0, 0], [0, 0, 0, 0]]])
+TD = layers.TimeDistributed
+
+
+@pytest.mark.parametrize(
+    ("steps", "inputs", "words"),
+    [
+        (
+            [layers.Masking(), TD(layers.Flatten()), layers.LSTM(5, name="outer")],
+            GRID,
+            ("LSTM ('outer')", "input of shape (2, 4, 6)", "mask of shape (2, 4, 3)"),
+        ),
+        (
+            [layers.Masking(), layers.ConvLSTM1D(5, 2, name="grid")],
+            GRID,
+            ("ConvLSTM1D ('grid')", "input of shape (2, 4, 3, 2)", "mask of shape (2, 4, 3)"),
+        ),
+        (
+            [layers.Embedding(5, 3, mask_zero=True), TD(layers.LSTM(7)), layers.LSTM(2, name="b")],
+            TOKENS,
+            ("LSTM ('b')", "input of shape (1, 3, 7)", "mask of shape (1, 3, 4)"),
+        ),
+        (
+            [layers.Masking(), layers.Dense(1), layers.Softmax(axis=1, name="share")],
+            X,
+            ("Softmax ('share')", "input of shape (2, 4, 1)", "mask of shape (2, 4)"),
+        ),
+        (
+            [layers.Embedding(5, 3, name="words")],
+            np.array([[1, 9]]),
+            ("Embedding ('words')", "input of shape (1, 2)", "with no mask"),
+        ),
+    ],
+    ids=["flatten", "convolution", "two levels", "softmax", "no mask"],
+)
+def test_a_model_that_breaks_is_told_where_with_both_shapes(steps, inputs, words, assert_refused):
+    model = keras.Sequential([keras.Input((None, *inputs.shape[2:])), *steps])
+    assert_refused(lambda: trace_masks(model, inputs), ValueError, "`model` must run on", *words)
+
+
+def test_a_mask_by_hand_that_does_not_fit_is_told_with_its_shape(assert_refused):
+    entries = [keras.Input((3, 2)), keras.Input((3, 2), dtype="bool")]
+    model = keras.Model(entries, layers.GRU(5)(entries[0], mask=entries[1]))
+    x = np.ones((1, 3, 2))
+    words = "input of shape (1, 3, 2)", "mask of shape (1, 3, 2)"
+    assert_refused(lambda: trace_masks(model, [x, x > 0]), ValueError, *words)
+
+
+def test_a_model_that_breaks_keeps_its_state(assert_refused):
+    lstm = layers.LSTM(3, stateful=True, return_sequences=True)
+    softmax = layers.Softmax(axis=1)  # wants another mask
+    model = keras.Sequential([keras.Input((4, 3), 2), layers.Masking(), lstm, softmax])
+    assert_refused(lambda: trace_masks(model, X), ValueError, "Softmax")
+    np.testing.assert_array_equal(lstm.states[0].numpy(), 0)

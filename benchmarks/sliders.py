@@ -88,7 +88,7 @@ def make(name):
         "masks": lambda: masking.explore_masks(build_rnn(32, features=3), ragged),
         "epochs": lambda: steps_argument.explore_epochs(),
         "targets": lambda: steps_argument.explore_targets(20, steps=5, stride=1, horizon=1),
-        "layers": lambda: mask_microscope.explore_layers(ragged, first="Dense", second="Conv1D"),
+        "layers": lambda: mask_microscope.explore_layers(ragged),
         "batches": lambda: bug_clinic.explore_batches(),
         "training": reach.explore_training,
         "autocorrelation": lambda: choose_your_steps.explore_autocorrelation([sunspots[:, None]]),

@@ -1947,6 +1947,86 @@ def compute_mask_moves_the_mask():
     assert np.array_equal(mask, MASK[:, ::-1])
 
 
+@claim("Behind `Masking` and `Dense` the data carry the mask as the attribute `_keras_mask`.")
+def the_mask_travels_as_an_attribute():
+    assert np.array_equal(layers.Dense(4)(layers.Masking()(PADDED))._keras_mask, MASK)
+
+
+@claim("An LSTM with one output a sequence hands no mask on, without a warning.")
+def the_mask_ends_with_one_output():
+    mask, said = through(layers.LSTM(4))
+    assert mask is None
+    assert [words for words in said if LOST in words] == []
+
+
+def merged(layer, *branches):
+    """The mask behind a layer that merges them; with it, no warning may come."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return getattr(layer(list(branches)), "_keras_mask", None)
+
+
+@claim("`Add`, `Multiply` and `Average` of a masked and an unmasked branch have no mask, silently.")
+def adding_an_unmasked_branch_loses_the_mask():
+    for layer in (layers.Add(), layers.Multiply(), layers.Average()):
+        kept, lost = layers.Masking()(PADDED), layers.Dense(3)(PADDED)
+        assert merged(layer, kept, lost) is None
+        assert merged(layer, lost, kept) is None
+
+
+@claim("`Concatenate` of a masked and an unmasked branch calls every timestep real, silently.")
+def concatenating_an_unmasked_branch_unmasks_everything():
+    kept, lost = layers.Masking()(PADDED), layers.Dense(3)(PADDED)
+    for branches in ((kept, lost), (lost, kept)):
+        mask = np.asarray(merged(layers.Concatenate(), *branches))
+        assert mask.shape == MASK.shape
+        assert mask.all()
+
+
+@claim("Behind `Add` or `Concatenate` of two masked branches, real is what either calls real.")
+def merging_two_masks_gives_their_union():
+    late = PADDED * (np.arange(12) > 2)[:, None]
+    for layer in (layers.Add(), layers.Concatenate()):
+        early = layers.Masking()(PADDED * (np.arange(12) < 5)[:, None])
+        mask = np.asarray(merged(layer, early, layers.Masking()(late)))
+        assert np.array_equal(mask, MASK)
+
+
+def around_attention(norm):
+    """A model that adds to x the attention of x, or of its norm, and one of the attention."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((None, 3))
+    x = layers.Masking()(inputs)
+    query = norm(x)
+    attended = layers.MultiHeadAttention(2, 4)(query, query)
+    return keras.Model(inputs, [layers.Add()([x, attended]), attended])
+
+
+@claim(
+    "`MultiHeadAttention` uses the mask and hands it on, and takes it off its input: `Add()([x, "
+    "attention(x, x)])` has none, without a warning."
+)
+def attention_takes_the_mask_off_its_input():
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model = around_attention(lambda x: x)
+        added, attended = model(PADDED)
+    assert [str(warning.message) for warning in said if LOST in str(warning.message)] == []
+    assert getattr(added, "_keras_mask", None) is None
+    assert np.array_equal(attended._keras_mask, MASK)
+    for row, alone in zip(np.asarray(attended), ALONE, strict=True):
+        np.testing.assert_allclose(row[: alone.shape[1]], model(alone)[1][0], atol=1e-5)
+    masked = layers.Masking()(PADDED)
+    layers.MultiHeadAttention(2, 4)(masked, masked)
+    assert getattr(masked, "_keras_mask", None) is None
+
+
+@claim("`Add()([x, attention(n, n)])` with n the `LayerNormalization` of x keeps the mask.")
+def normalising_before_attention_keeps_the_mask():
+    added, _ = around_attention(layers.LayerNormalization())(PADDED)
+    assert np.array_equal(added._keras_mask, MASK)
+
+
 @claim("With a mask the divisor of the loss is the same for any padding; without, all timesteps.")
 def the_divisor_grows_with_the_padding_without_a_mask():
     for extra in (0, 5):
@@ -2042,6 +2122,83 @@ def weighted_metrics_alone_count_the_padding():
 )
 def weighted_metrics_with_weights_leave_the_padding_out():
     assert moved(HONOUR + COUNT, "weighted_metrics", MASK) == []
+
+
+@claim(
+    "Metrics that are the mean of a function (accuracies, MAE, MSE, cross-entropy) honour the mask."
+)
+def metrics_that_average_a_function_honour_the_mask():
+    wrapper = keras.metrics.MeanMetricWrapper
+    mean = ["MeanSquaredError", "BinaryAccuracy", "BinaryCrossentropy", "MeanAbsoluteError"]
+    assert all(issubclass(getattr(keras.metrics, name), wrapper) for name in mean)
+    assert not any(issubclass(getattr(keras.metrics, name), wrapper) for name in COUNT)
+    assert moved(mean) == []
+
+
+@claim(
+    "A masked timestep is not read: a layer whose first two timesteps are masked starts from zeros "
+    "at the third. A `sample_weight` of 0 leaves a timestep out of the loss and lets it be read."
+)
+def a_mask_holds_the_state_in_a_warm_up():
+    model = diary()
+    layer = layers.SimpleRNN(1, activation="linear", use_bias=False, return_sequences=True)
+    layer.build((None, None, 1))
+    layer.set_weights(model.get_weights())
+    x = np.arange(1.0, 6.0)[None, :, None]
+    late = np.array([[False, False, True, True, True]])
+    assert layer(x, mask=late).numpy().ravel().tolist() == [0, 0, 3, 34, 345]
+    each = keras.Sequential([keras.Input((None, 1)), layer])
+    each.compile(loss=keras.losses.MeanAbsoluteError(reduction="mean_with_sample_weight"))
+    loss = each.evaluate(x, 0 * x, sample_weight=late.astype("float32"), verbose=0)
+    assert np.isclose(loss, (123 + 1234 + 12345) / 3)
+
+
+@claim(
+    "With a mask and a `sample_weight`, `mean_with_sample_weight` divides by the weights of the "
+    "real timesteps; the usual reduction divides by the real timesteps."
+)
+def weights_warm_up_a_masked_model():
+    weights = np.where(np.arange(12) < 2, 0.0, 1.0) * np.ones((3, 1))
+    mse = keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")
+    assert np.isclose(loss_of(predict_zero(layers.Masking()), mse, sample_weight=weights), 1)
+    assert np.isclose(loss_of(predict_zero(layers.Masking()), sample_weight=weights), 17 / 23)
+
+
+def labelled(loss="sparse_categorical_crossentropy", *first):
+    last = layers.Dense(4, activation="softmax")
+    model = with_weights(keras.Sequential([keras.Input((12, 3)), *first, last]))
+    model.compile(loss=loss)
+    return model
+
+
+@claim(
+    "A label of -1 in the padding is an error of sparse cross-entropy, with a mask and with "
+    "weights of 0."
+)
+def an_invalid_label_in_the_padding_is_an_error():
+    labels = np.where(MASK, 1, -1)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        labelled("sparse_categorical_crossentropy", layers.Masking()).fit(PADDED, labels, verbose=0)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        labelled().evaluate(PADDED, labels, sample_weight=MASK.astype("float32"), verbose=0)
+
+
+@claim("`SparseCategoricalCrossentropy(ignore_class=-1)` leaves -1 out, of the divisor too.")
+def ignore_class_leaves_a_label_out():
+    loss = keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
+    right = labelled("sparse_categorical_crossentropy", layers.Masking())
+    expected = right.evaluate(PADDED, np.where(MASK, 1, 0), verbose=0)
+    for first in ([layers.Masking()], []):
+        model = labelled(loss, *first)
+        found = model.evaluate(PADDED, np.where(MASK, 1, -1), verbose=0)
+        assert np.isclose(found, expected)
+
+
+@claim("`compile` has no argument `sample_weight_mode`; weights of (batch, timesteps) are taken.")
+def there_is_no_sample_weight_mode():
+    with pytest.raises(TypeError, match="sample_weight_mode"):
+        predict_zero().compile(loss="mse", sample_weight_mode="temporal")
+    assert np.isclose(loss_of(predict_zero(), sample_weight=MASK.astype("float32")), 23 / 36)
 
 
 TOKENS = np.array([[7, 2, 6, 0], [4, 1, 0, 0]])

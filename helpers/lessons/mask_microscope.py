@@ -8,11 +8,10 @@ import ipywidgets as widgets
 import numpy as np
 
 from helpers import plots
-from helpers.exercises import AnswerError, answer_of, feedback, filled_in
-from helpers.explorers import LABEL, Explorer, labelled_slider, plural
-from helpers.probes import trace_masks
+from helpers.exercises import AnswerError, answer_of, feedback
+from helpers.explorers import LABEL, Explorer, Position, labelled_slider, plural
 from helpers.quiet import keras
-from helpers.validation import check_choice, check_sequences
+from helpers.validation import check_sequences
 from helpers.windows import length_mask, pad_batch
 
 UNMASKED = {"facecolor": "#E69F00", "edgecolor": "#7A4B00", "hatch": "xx"}
@@ -26,11 +25,6 @@ class _Own(keras.layers.Layer):
     def call(self, x):
         return 2 * x
 
-    def compute_output_shape(self, input_shape):
-        # Keras would find it by a call, but it takes the result of an `x * 2` before this layer
-        # for a sparse tensor, which has no product from the left.
-        return input_shape
-
 
 class _OwnSupporting(_Own):
     supports_masking = True
@@ -40,37 +34,70 @@ def _lstm(**options):
     return keras.layers.LSTM(3, use_cudnn=False, **options)
 
 
+# What may be picked: a function that makes a layer, or what else takes the data.
 _MIDDLE = {
-    "Dense": lambda x: keras.layers.Dense(3)(x),
-    "Dropout": lambda x: keras.layers.Dropout(0.2)(x),
-    "LayerNormalization": lambda x: keras.layers.LayerNormalization()(x),
-    "LSTM(return_sequences=True)": lambda x: _lstm(return_sequences=True)(x),
-    "Bidirectional(LSTM)": lambda x: keras.layers.Bidirectional(_lstm(return_sequences=True))(x),
-    "TimeDistributed(Dense)": lambda x: keras.layers.TimeDistributed(keras.layers.Dense(3))(x),
-    "Conv1D": lambda x: keras.layers.Conv1D(3, 3, padding="same")(x),
-    "MaxPooling1D": lambda x: keras.layers.MaxPooling1D(2)(x),
-    "x * 2": lambda x: x * 2,
-    "x[:, 1:]": lambda x: x[:, 1:],
-    "own layer": lambda x: _Own()(x),
-    "own layer, supports_masking": lambda x: _OwnSupporting()(x),
+    "Dense": lambda: keras.layers.Dense(3),
+    "Dropout": lambda: keras.layers.Dropout(0.2),
+    "LSTM(return_sequences=True)": lambda: _lstm(return_sequences=True),
+    "Bidirectional(LSTM)": lambda: keras.layers.Bidirectional(_lstm(return_sequences=True)),
+    "Conv1D": lambda: keras.layers.Conv1D(3, 3, padding="same"),
+    "MaxPooling1D": lambda: keras.layers.MaxPooling1D(2),
+    "x * 2": lambda: lambda x: x * 2,
+    "x[:, 1:]": lambda: lambda x: x[:, 1:],
+    "own layer": _Own,
+    "own layer, supports_masking": _OwnSupporting,
 }
 _LAST = {
-    "LSTM": lambda x: _lstm()(x),
-    "GlobalAveragePooling1D": lambda x: keras.layers.GlobalAveragePooling1D()(x),
-    "GlobalMaxPooling1D": lambda x: keras.layers.GlobalMaxPooling1D()(x),
-    "x[:, -1]": lambda x: x[:, -1],
+    "LSTM": _lstm,
+    "GlobalAveragePooling1D": keras.layers.GlobalAveragePooling1D,
+    "GlobalMaxPooling1D": keras.layers.GlobalMaxPooling1D,
+    "x[:, -1]": lambda: lambda x: x[:, -1],
 }
+_MAKERS = {"Masking": keras.layers.Masking, **_MIDDLE, **_LAST}
+_MAKERS["Dense(1)"] = lambda: keras.layers.Dense(1)
+# How many timesteps are left of n, where not all are; of the last ones, one output a sequence.
+_LEFT = {"MaxPooling1D": lambda n: n // 2, "x[:, 1:]": lambda n: n - 1}
+_LEFT |= dict.fromkeys(_LAST, lambda n: 1)
 
 
-def explore_layers(sequences, *, first="Dense", second=_NOTHING):
+def _position(name, says, first, second=_NOTHING, last=_NOTHING):
+    return Position(name, says, {"first": first, "second": second, "last": last})
+
+
+_POSITIONS = (
+    _position(
+        "With a warning",
+        "The mask dies in Conv1D. Move `timesteps`: what happens to the number that the loss is "
+        "divided by?",
+        *("Dense", "Conv1D"),
+    ),
+    _position(
+        "Without a word",
+        "Two multiplied by the same 2, and one of them loses the mask. Swap the two: it still dies "
+        "in the arithmetic.",
+        *("own layer, supports_masking", "x * 2"),
+    ),
+    _position(
+        "All the way",
+        "The mask reaches the loss. Move `timesteps`: the divisor stays.",
+        *("Dropout", "LSTM(return_sequences=True)"),
+    ),
+    _position(
+        "Used up",
+        "An LSTM with one output uses the mask, so its end is no loss. Now take x[:, -1] instead: "
+        "it takes the last timestep, real or not.",
+        *("Dense", _NOTHING, "LSTM"),
+    ),
+)
+
+
+def explore_layers(sequences):
     """Pick the layers between `Masking` and `Dense(1)`, and see how far the mask gets.
 
     Parameters
     ----------
     sequences : list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array
         The longest of at least 4 timesteps.
-    first, second : str
-        What is picked at the start, as the lists name it.
 
     Returns
     -------
@@ -80,7 +107,6 @@ def explore_layers(sequences, *, first="Dense", second=_NOTHING):
     longest = _check_longest(sequences)
     most = longest * 3 // 2
     inputs = pad_batch(sequences, timesteps=most).inputs
-    middle, end = (_NOTHING, *_MIDDLE), (_NOTHING, *_LAST)
     (ax,) = plots.new_axes(height=4.6)
 
     @cache
@@ -88,19 +114,19 @@ def explore_layers(sequences, *, first="Dense", second=_NOTHING):
         return _follow([name for name in names if name != _NOTHING], inputs)
 
     def draw(first, second, last, length):
-        stages, ending, cells_at = follow(first, second, last)
-        cells = cells_at(length)
+        stages, ending = follow(first, second, last)
+        cells = _cut(stages, length)
         _plot_stages(ax, stages, cells, most)
         path = " → ".join(stage.name for stage in stages)
         return f"{path}, padded to {length} timesteps. {_verdict(ending, cells[-1])}"
 
     controls = {
-        "first": _menu("layer 1", check_choice("first", first, middle), middle),
-        "second": _menu("layer 2", check_choice("second", second, middle), middle),
-        "last": _menu("layer 3", _NOTHING, end),
+        "first": _menu("layer 1", "Dense", _MIDDLE),
+        "second": _menu("layer 2", "Conv1D", _MIDDLE),
+        "last": _menu("layer 3", _NOTHING, _LAST),
         "length": labelled_slider("timesteps", longest, longest, most),
     }
-    return Explorer(ax.figure, controls, draw)
+    return Explorer(ax.figure, controls, draw, positions=_POSITIONS)
 
 
 def _check_longest(sequences):
@@ -116,7 +142,7 @@ def _check_longest(sequences):
 def _menu(label, value, options):
     layout = {"width": "30em", "max_width": "100%"}
     return widgets.Dropdown(
-        options=options, value=value, description=label, style=LABEL, layout=layout
+        options=[_NOTHING, *options], value=value, description=label, style=LABEL, layout=layout
     )
 
 
@@ -129,70 +155,47 @@ class _Stage(NamedTuple):
 
 
 def _follow(names, inputs):
-    """Build a model and run it: return its stages, where the mask ends, and a function.
+    """Run the layers one after another.
 
-    The function gives the stages' cells for inputs padded less far. Padding is 'post', so these
-    are where the cells begin.
+    Return their stages, and a sentence on where the mask ends: "" if it reaches the loss.
     """
-    model, said = _build(names, inputs.shape[-1])
-    rows = trace_masks(model, inputs)[1:]
-    by_name = {operation.name: operation for operation in model.operations}
-    operations = [by_name[row.layer] for row in rows]
-    names = ["Masking", *names, "Dense(1)"]
-    stages, ending = _read_stages(names, rows, operations, said)
-    shapes = keras.Model(model.inputs, [operation.output for operation in operations])
-
-    def cells_at(length):
-        found = shapes.compute_output_shape((len(inputs), length, inputs.shape[-1]))
-        return [
-            stage.cells[:, : _timesteps(shape)] for stage, shape in zip(stages, found, strict=True)
-        ]
-
-    return stages, ending, cells_at
-
-
-def _build(names, features):
-    """Return a model of the named layers, and what Keras said meanwhile."""
-    makers = _MIDDLE | _LAST
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        entry = keras.Input((None, features))
-        x = keras.layers.Masking()(entry)
-        for name in names:
-            x = makers[name](x)
-        model = keras.Model(entry, keras.layers.Dense(1)(x))
-    return model, "\n".join(str(warning.message) for warning in caught)
-
-
-def _read_stages(names, rows, operations, said):
-    """Return the stages, and a sentence on where the mask ends: "" if it reaches the loss."""
-    stages, ending, kind = [], "", _UNMASKED
-    for name, row, operation in zip(names, rows, operations, strict=True):
-        if row.mask is not None:
-            note, cells = "keeps the mask" if stages else "makes the mask", row.mask.astype(int)
+    stages, ending, kind, x = [], "", _UNMASKED, inputs
+    for name in ("Masking", *names, "Dense(1)"):
+        layer = _MAKERS[name]()
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            x = layer(x)
+        mask = getattr(x, "_keras_mask", None)
+        if mask is not None:
+            note, cells = "keeps the mask" if stages else "makes the mask", np.asarray(mask, int)
         else:
             if ending:
                 note = "gets no mask" if kind == _UNMASKED else ""
             else:
-                kind, note, ending = _end_of_mask(name, row, operation, said)
-            cells = np.full((row.shape[0], _timesteps(row.shape)), kind)
+                kind, note, ending = _end_of_mask(name, layer, said)
+            cells = np.full((len(x), x.shape[1] if len(x.shape) == 3 else 1), kind)
         stages.append(_Stage(name, note, cells))
     return stages, ending
 
 
-def _end_of_mask(name, row, operation, said):
+def _end_of_mask(name, layer, said):
     """Return what timesteps are after the layer that ends the mask, a note and a sentence."""
-    if f"'{row.layer}'" in said:
+    if said:
         how = "with a warning", "and Keras warns"
-    elif getattr(operation, "supports_masking", False) and len(row.shape) == 2:
+    elif getattr(layer, "supports_masking", False):
         return _REAL, "uses the mask: one output a sequence", f"{name} uses the mask."
     else:
         how = "without a word", "without a word"
     return _UNMASKED, f"loses the mask, {how[0]}", f"The mask dies in {name}, {how[1]}."
 
 
-def _timesteps(shape):
-    return shape[1] if len(shape) == 3 else 1  # one output a sequence
+def _cut(stages, timesteps):
+    """Return the stages' cells for inputs padded less far: padding is 'post', they come first."""
+    cells = []
+    for stage in stages:
+        timesteps = _LEFT.get(stage.name, lambda n: n)(timesteps)
+        cells.append(stage.cells[:, :timesteps])
+    return cells
 
 
 def _verdict(ending, cells):
@@ -320,50 +323,3 @@ def _read_unpadded(conv, lstm, sequences):
     causal.build((None, None, 3))
     causal.set_weights(conv.get_weights())
     return np.concatenate([lstm(causal(2 * x[None])) for x in sequences])
-
-
-@feedback
-def check_last_real(layer_class):
-    """Say whether `layer_class()` picks each row's last real timestep by the mask."""
-    rng = np.random.default_rng(52)
-    layer = answer_of(filled_in(layer_class))
-    if not isinstance(layer, keras.layers.Layer):
-        raise AnswerError(f"Not yet: a layer is wanted, yours makes a {type(layer).__name__}.")
-    for padding in ("post", "pre"):
-        mask = length_mask([3, 6, 1, 5], 8, padding=padding)
-        x = (1 + rng.random(size=(*mask.shape, 2))).astype("float32")  # the mask alone tells
-        expected = np.stack([rows[real][-1] for rows, real in zip(x, mask, strict=True)])
-        of = f"with padding '{padding}' "
-        tensors = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(mask)
-        answer = np.asarray(answer_of(layer.call, *tensors, of=of))
-        if answer.shape != expected.shape:
-            raise AnswerError(
-                f"Not yet: {of}your shape is {answer.shape}, (batch, features) = {expected.shape} "
-                "is wanted."
-            )
-        if padding == "post" and np.allclose(answer, x[:, -1]):
-            raise AnswerError("Not yet: you took the last timestep, which may be padding.")
-        if not np.allclose(answer, expected):
-            raise AnswerError(
-                f"Not yet: {of}the numbers differ. Find the last True of each row of the mask."
-            )
-        _check_in_a_model(layer_class, x * mask[..., None], expected)
-
-
-def _check_in_a_model(layer_class, x, expected):
-    """Check that the layer finds the mask that travels with its input."""
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        inputs = keras.Input((None, 2))
-        model = answer_of(
-            lambda: keras.Model(inputs, layer_class()(keras.layers.Masking()(inputs))),
-            of="in a model ",
-        )
-        answer = answer_of(lambda: np.asarray(model(x)), of="in a model ")
-    if not np.allclose(answer, expected):
-        raise AnswerError("Not yet: called by hand it is right, in a model it is not.")
-    if any("does not support masking" in str(warning.message) for warning in said):
-        raise AnswerError(
-            "Not yet: it is right, but Keras warns that the mask is lost. Keep "
-            "`supports_masking = True`."
-        )

@@ -2389,6 +2389,184 @@ def masks_for_inputs_of_four_axes():
     assert right == [True, True, False]
 
 
+REVIEW = np.array([[[7, 2, 6, 0], [4, 1, 0, 0], [0, 0, 0, 0]]])  # (batch, sentences, words)
+
+
+def sentence_reader():
+    keras.utils.set_random_seed(0)
+    lstm = layers.LSTM(5, use_cudnn=False, bias_initializer="he_normal")
+    words = layers.Embedding(9, 4, mask_zero=True)
+    return keras.Sequential([keras.Input((None,)), words, lstm])
+
+
+def review_reader():
+    return with_weights(layers.LSTM(3, use_cudnn=False), (None, None, 5))
+
+
+@claim(
+    "`TimeDistributed(LSTM)` hands on the mask of (batch, sentences, words): an outer LSTM builds, "
+    "and fails in `predict`.",
+    keras="<3.16",
+)
+def time_distributed_hands_on_the_mask_of_the_words():
+    words = layers.Embedding(9, 4, mask_zero=True)
+    vectors = layers.TimeDistributed(layers.LSTM(5))(words(REVIEW))
+    assert tuple(vectors.shape) == (1, 3, 5)
+    assert np.array_equal(vectors._keras_mask, REVIEW != 0)
+    model = keras.Sequential([keras.Input((3, 4)), words])
+    model.add(layers.TimeDistributed(layers.LSTM(5)))
+    model.add(layers.LSTM(3))
+    assert model.built
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="LSTM"):
+        model.predict(REVIEW, verbose=0)
+
+
+@claim(
+    "A model under `TimeDistributed` hands no mask on, without a warning: the outer LSTM reads an "
+    "empty sentence, unless it gets the mask of the sentences by hand."
+)
+def an_inner_model_hands_no_mask_on():
+    inner, outer = sentence_reader(), review_reader()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        vectors = layers.TimeDistributed(inner)(REVIEW)
+    assert getattr(vectors, "_keras_mask", None) is None
+    for sentence, vector in zip(([7, 2, 6], [4, 1]), vectors[0], strict=False):
+        np.testing.assert_allclose(inner(np.array([sentence]))[0], vector, atol=1e-5)
+    alone = outer(vectors[:, :2])
+    assert np.abs(outer(vectors) - alone).max() > 0.01
+    real = (REVIEW != 0).any(axis=-1)
+    np.testing.assert_allclose(outer(vectors, mask=real), alone, atol=1e-5)
+
+
+@claim("`keras.ops.any(tokens != 0, axis=-1)` is the mask of the sentences in a functional model.")
+def a_sentence_mask_in_a_functional_model():
+    inner, outer = sentence_reader(), review_reader()
+    tokens = keras.Input((None, None), dtype="int32")
+    real = keras.ops.any(tokens != 0, axis=-1)
+    vectors = layers.TimeDistributed(inner)(tokens)
+    review = keras.Model(tokens, outer(vectors, mask=real))
+    alone = review(REVIEW[:, :2])
+    np.testing.assert_allclose(review.predict(REVIEW, verbose=0), alone, atol=1e-5)
+
+
+@claim("`Masking` before a `ConvLSTM1D` with `padding='valid'` fails.", keras="<3.16")
+def masking_before_a_valid_convlstm_fails():
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+        layers.ConvLSTM1D(5, 2)(layers.Masking()(GRID))
+
+
+@claim(
+    "`Masking` before a `ConvLSTM1D` with `padding='same'` masks single pixels, without a warning."
+)
+def masking_before_a_same_convlstm_masks_pixels():
+    frames = np.random.default_rng(0).normal(size=(1, 4, 5, 1)).astype("float32")
+    conv = with_weights(layers.ConvLSTM1D(2, 3, padding="same"), (None, None, 5, 1))
+    assert np.allclose(conv(layers.Masking()(frames)), conv(frames))
+    frames[0, 3, 2] = 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        off = np.abs(conv(layers.Masking()(frames)) - conv(frames)).max(axis=(0, 2))
+    assert (off > 1e-4).tolist() == [False, False, True, False, False]
+
+
+@claim(
+    "Behind a convolution with a bias `Masking(0)` masks no empty frame, without a bias it does."
+)
+def masking_behind_a_biased_convolution_masks_nothing():
+    for use_bias in (True, False):
+        conv = layers.Conv1D(2, 2, use_bias=use_bias, bias_initializer="ones")
+        flat = layers.TimeDistributed(layers.Flatten())(layers.TimeDistributed(conv)(GRID))
+        mask = np.asarray(layers.Masking().compute_mask(flat))
+        assert np.array_equal(mask, np.ones_like(MASK) if use_bias else MASK)
+
+
+def scores_of(x):
+    return with_weights(layers.Dense(1), (None, None, 3))(x)
+
+
+@claim("`keras.ops.softmax` over time gives padding its share, with a mask on the scores too.")
+def softmax_over_time_gives_padding_its_share():
+    scores = scores_of(layers.Masking()(PADDED))
+    assert np.array_equal(scores._keras_mask, MASK)
+    shares = np.asarray(keras.ops.softmax(scores, axis=1))[..., 0]
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
+    assert (shares[~MASK] > 0.01).all()
+
+
+@claim(
+    "`Softmax(axis=1)` refuses a mask of (batch, timesteps) with scores (batch, timesteps, 1), and "
+    "takes one of their shape: each row's real timesteps share 1."
+)
+def softmax_takes_a_mask_of_the_scores_shape():
+    scores = scores_of(layers.Masking()(PADDED))
+    with pytest.raises(ValueError, match="broadcastable"):
+        layers.Softmax(axis=1)(scores)
+    shares = np.asarray(layers.Softmax(axis=1)(scores, mask=MASK[..., None]))[..., 0]
+    assert np.allclose(shares[~MASK], 0)
+    alone = [keras.ops.softmax(scores_of(x), axis=1)[0, :, 0] for x in ALONE]
+    np.testing.assert_allclose(shares[MASK], np.concatenate(alone), atol=1e-5)
+
+
+@claim("A softmax of (batch, timesteps, 1) over the last axis is 1 everywhere.")
+def softmax_over_the_last_axis_is_one():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert np.allclose(keras.ops.softmax(scores_of(PADDED), axis=-1), 1)
+
+
+@claim("`Attention`, `AdditiveAttention` and `MultiHeadAttention` use the mask that travels.")
+def attention_layers_use_the_mask():
+    dot, sums, multi = (
+        layers.Attention(),
+        layers.AdditiveAttention(),
+        layers.MultiHeadAttention(2, 4),
+    )
+    for attend in (lambda x: dot([x, x]), lambda x: sums([x, x]), lambda x: multi(x, x)):
+        masked, plain = np.asarray(attend(layers.Masking()(PADDED))), np.asarray(attend(PADDED))
+        for row, unmasked, alone in zip(masked, plain, ALONE, strict=True):
+            n, right = alone.shape[1], np.asarray(attend(alone))[0]
+            np.testing.assert_allclose(row[:n], right, atol=1e-5)
+            assert n == 12 or np.abs(unmasked[:n] - right).max() > 0.01
+
+
+@claim("`GlobalMaxPooling1D` behind `Masking` counts the zeros of the padding.")
+def max_pooling_over_time_takes_padding():
+    below = layers.Masking()(-np.abs(PADDED))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        largest = np.asarray(layers.GlobalMaxPooling1D()(below))
+    assert (largest[[0, 2]] == 0).all()
+    assert (largest[1] < 0).all()
+
+
+def autoencoder(by_hand):
+    inputs = keras.Input((12, 3))
+    mask = layers.Masking().compute_mask(inputs)
+    first = inputs if by_hand else layers.Masking()(inputs)
+    code = layers.LSTM(4)(first, mask=mask) if by_hand else layers.LSTM(4)(first)
+    again = layers.RepeatVector(12)(code)
+    decoder = layers.LSTM(4, return_sequences=True)
+    out = decoder(again, mask=mask) if by_hand else decoder(again)
+    return keras.Model(inputs, layers.Dense(1, kernel_initializer="zeros")(out))
+
+
+@claim(
+    "Behind `RepeatVector` there is no mask and no warning: the loss is divided by all timesteps."
+)
+def repeat_vector_has_no_mask():
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model = autoencoder(by_hand=False)
+    assert [w for w in said if LOST in str(w.message)] == []
+    assert np.isclose(loss_of(model), (23 * 1 + 13 * 9) / 36)
+
+
+@claim("With `mask=` given to the decoder, the mask reaches the loss again.", keras="<3.16")
+def a_mask_for_the_decoder_reaches_the_loss():
+    assert np.isclose(loss_of(autoencoder(by_hand=True)), 1)
+
+
 @claim("Keras fills a `call` argument named `mask` with the mask that travels with the input.")
 def call_gets_the_mask():
     seen = []

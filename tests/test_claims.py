@@ -1952,7 +1952,7 @@ def the_mask_travels_as_an_attribute():
     assert np.array_equal(layers.Dense(4)(layers.Masking()(PADDED))._keras_mask, MASK)
 
 
-@claim("An LSTM with one output a sequence hands no mask on, without a warning.")
+@claim("An LSTM with one output a sequence hands no mask on, without a warning.", keras="<3.16")
 def the_mask_ends_with_one_output():
     mask, said = through(layers.LSTM(4))
     assert mask is None
@@ -2423,7 +2423,8 @@ def time_distributed_hands_on_the_mask_of_the_words():
 
 @claim(
     "A model under `TimeDistributed` hands no mask on, without a warning: the outer LSTM reads an "
-    "empty sentence, unless it gets the mask of the sentences by hand."
+    "empty sentence, unless it gets the mask of the sentences by hand.",
+    keras="<3.16",
 )
 def an_inner_model_hands_no_mask_on():
     inner, outer = sentence_reader(), review_reader()
@@ -2552,7 +2553,8 @@ def autoencoder(by_hand):
 
 
 @claim(
-    "Behind `RepeatVector` there is no mask and no warning: the loss is divided by all timesteps."
+    "Behind `RepeatVector` there is no mask and no warning: the loss is divided by all timesteps.",
+    keras="<3.16",
 )
 def repeat_vector_has_no_mask():
     with warnings.catch_warnings(record=True) as said:

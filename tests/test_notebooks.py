@@ -67,6 +67,7 @@ def test_there_are_lessons():
         "09_bug_clinic",
         "11_forecast",
         "12_choose_your_steps",
+        "14_two_levels",
         "15_ahead",
     ]
 

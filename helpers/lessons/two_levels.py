@@ -74,7 +74,7 @@ def explore_shares():
     way = widgets.Dropdown(options=_WAYS, description="softmax", style=LABEL, layout=layout)
     controls = {
         "way": way,
-        "length": labelled_slider("timesteps", 4, 4, _MOST),
+        "length": labelled_slider("timesteps", _MOST, 4, _MOST),
         "padding": labelled_slider("padding's score", 0, -3, 3),
     }
     return Explorer(ax.figure, controls, draw, positions=_POSITIONS)

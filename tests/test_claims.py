@@ -1435,17 +1435,6 @@ def an_empty_epoch_logs_a_loss_of_zero():
     assert fitted.history["loss"][1] == 0
 
 
-@claim(
-    "A dataset made with `from_generator` from the function, and told its number of batches, is "
-    "drawn whole in each epoch, without a warning."
-)
-def a_dataset_from_a_generator_function_begins_again():
-    spec = tf.TensorSpec((None, 1)), tf.TensorSpec((None, 1))
-    data = tf.data.Dataset.from_generator(three_batches, output_signature=spec)
-    data = data.apply(tf.data.experimental.assert_cardinality(3))
-    assert rows_of_epochs(data, epochs=3) == ([list(range(10))] * 3, [])
-
-
 def predicted_batches(**options):
     sizes = []
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])

@@ -115,10 +115,10 @@ def check_reset_all(function):
         changed = not all(map(np.array_equal, [w.numpy() for w in model.weights], weights))
         _expect(not changed, "the weights have changed. Only the states are to be reset.")
         left = [name for name in recurrent if any(s.numpy().any() for s in states[name])]
-        if len(left) == len(recurrent):
-            _expect(False, "no state was reset. Which layers does `model.layers` name?")
         half = [name for name in left if not all(s.numpy().any() for s in states[name])]
         _expect(not half, "an LSTM keeps two states, h and c. One of them is still there.")
+        none = "no state was reset. Which layers does `model.layers` name?"
+        _expect(len(left) < len(recurrent), none)
         missed = """an LSTM in an inner model still holds its state. `model.layers` names the inner
             model, and not the layers in it."""
         _expect("inner" not in left or not depth, missed)
@@ -166,9 +166,7 @@ def check_pairs(function):
         gap = f"{of}a target is not the value after its window, or a window has a gap."
         _expect((np.diff(pairs) == 1).all(), gap)
         wanted, count = sum(n - steps for n in lengths), len(np.unique(pairs[:, 0]))
-        missing = (
-            f"""{of}every pair is right, but {count} are there, and the series hold {wanted}."""
-        )
+        missing = f"{of}every pair is right, but {count} are there. The series hold {wanted}."
         _expect(count == wanted == len(pairs), missing)
 
 
@@ -204,6 +202,10 @@ def check_losses(function):
         _expect(not np.allclose(answer, logged, rtol=1e-2), log)
         last = f"{of}that is the loss after the last epoch, again and again."
         _expect(not np.allclose(answer, measured[-1], rtol=1e-2), last)
+        outputs = model.predict(x, verbose=0)  # as the learner has left it
+        crossed = f"""{of}the same bug as lesson 10's, in your own difference: outputs of shape
+            {outputs.shape} minus targets of shape {y[:, 0].shape}. Each row meets every row."""
+        _expect(not np.isclose(answer[-1], np.mean((outputs - y[:, 0]) ** 2), rtol=1e-3), crossed)
         other = f"""{of}the losses are those of other weights. Is each epoch one pass over the rows
             in order, with batch size 1, and is the model measured on all rows after it?"""
         _expect(np.allclose(answer, measured, rtol=1e-2), other)

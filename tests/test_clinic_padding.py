@@ -113,6 +113,16 @@ def class_weight_in_order(model, x, labels, class_weight):
     return log.history["loss"][0]
 
 
+def class_weight_in_another_order(model, x, labels, class_weight):
+    order = np.argsort(labels.argmax(axis=-1), kind="stable")
+    one, other = (
+        class_weight_in_order(model, x[rows], labels[rows], class_weight)
+        for rows in (order, order[::-1])
+    )
+    assert not np.isclose(one, other)
+    return other
+
+
 def class_weight_by_hand(model, x, labels, class_weight):
     weights = np.array([class_weight.get(int(c), 1.0) for c in labels.argmax(axis=-1)])
     return model.evaluate(x, labels, sample_weight=np.tile(weights, (len(x), 1)), verbose=0)
@@ -167,6 +177,7 @@ class TestExercises(ExerciseTests):
         ("real_error", (lambda *_: [1, 2],), "one number is wanted. Your shape is (2,)"),
         ("weighted_loss", (class_weight_in_fit,), "that is the loss of `class_weight`"),
         ("weighted_loss", (class_weight_in_order,), "that is the loss of `class_weight`"),
+        ("weighted_loss", (class_weight_in_another_order,), "the loss of `class_weight`"),
         ("weighted_loss", (class_weight_by_hand,), "that is the loss of `class_weight`"),
         ("weighted_loss", (not_weighed,), "every label counts once"),
         ("weighted_loss", (divided_by_the_weights,), "divided by the sum of the weights"),

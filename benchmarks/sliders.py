@@ -12,8 +12,8 @@ from IPython.display import display
 
 from helpers import data, explorers
 from helpers.lessons import (
-    bug_clinic,
     choose_your_steps,
+    clinic_state,
     fixed_steps,
     full_sequence,
     mask_microscope,
@@ -89,7 +89,7 @@ def make(name):
         "epochs": lambda: steps_argument.explore_epochs(),
         "targets": lambda: steps_argument.explore_targets(20, steps=5, stride=1, horizon=1),
         "layers": lambda: mask_microscope.explore_layers(ragged),
-        "batches": lambda: bug_clinic.explore_batches(),
+        "batches": lambda: clinic_state.explore_batches(),
         "training": reach.explore_training,
         "autocorrelation": lambda: choose_your_steps.explore_autocorrelation([sunspots[:, None]]),
     }

@@ -3077,6 +3077,193 @@ def later_targets_give_the_next_value():
 
 
 @claim(
+    "A stateful layer in a model within a model is not in the outer model's `layers`, and a model "
+    "has no `reset_state`: a loop over `layers` that resets what can be reset misses its state."
+)
+def a_loop_over_layers_misses_a_nested_state():
+    part = keras.Sequential([keras.Input((None, 1), batch_size=1)])
+    part.add(layers.LSTM(4, stateful=True))
+    model = keras.Sequential([keras.Input((None, 1), batch_size=1), part])
+    x = np.ones((1, 3, 1))
+    first = model.predict(x, verbose=0)
+    assert not [layer for layer in model.layers if hasattr(layer, "reset_state")]
+    assert np.any(part.layers[0].states[0])
+    assert not np.allclose(model.predict(x, verbose=0), first, atol=1e-3)
+    part.layers[0].reset_state()
+    assert np.allclose(model.predict(x, verbose=0), first, atol=1e-6)
+
+
+@claim(
+    "Trained on a random walk in order, one window at a time, at a rate of 0.05, `fit` logs less "
+    "than a fifth of the loss that `evaluate` then finds on the same rows; with shuffled rows or a "
+    "rate of 0.001 the two lie closer, and at a rate of 0 they agree. `val_loss` on these rows is "
+    "what `evaluate` finds."
+)
+def the_logged_loss_is_of_weights_that_follow_the_rows():
+    for seed in (0, 2):
+        walk = np.cumsum(np.random.default_rng(seed).normal(size=401))[:, None]
+        x = np.stack([walk[i : i + 5] for i in range(396)])
+        ratios = {}
+        for rate, shuffle in ((0.05, False), (0.05, True), (0.001, False), (0.0, False)):
+            keras.utils.set_random_seed(0)
+            model = keras.Sequential([keras.Input((None, 1)), layers.LSTM(8), layers.Dense(1)])
+            model.compile(keras.optimizers.SGD(rate), "mse")
+            options = {"shuffle": shuffle, "validation_data": (x, walk[5:]), "verbose": 0}
+            log = model.fit(x, walk[5:], batch_size=1, **options).history
+            measured = model.evaluate(x, walk[5:], verbose=0)
+            assert np.isclose(log["val_loss"][0], measured, rtol=1e-3)
+            ratios[rate, shuffle] = measured / log["loss"][0]
+        assert ratios[0.05, False] > 5
+        assert ratios[0.05, True] < ratios[0.05, False] / 2
+        assert ratios[0.001, False] < ratios[0.05, False] / 2
+        assert np.isclose(ratios[0.0, False], 1, rtol=1e-3)
+
+
+@claim(
+    "`timeseries_dataset_from_array` cuts two series that stand in one array across their border, "
+    "without a warning: as many pairs of window and next value mix the two as a window has "
+    "timesteps."
+)
+def windows_are_cut_across_the_border_of_two_series():
+    both = np.concatenate([np.arange(1, 7), np.arange(101, 107)])
+    for steps in (2, 3):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            pairs = keras.utils.timeseries_dataset_from_array(both, both[steps:], steps)
+            (batch,) = [np.column_stack(pair) for pair in pairs]
+        assert not [w for w in caught if w.category is UserWarning]
+        assert len(batch) == 12 - steps
+        assert (np.diff(batch) == 1).all(axis=1).sum() == len(batch) - steps
+
+
+@claim(
+    "Trained on inputs of one timestep, an LSTM's recurrent weights stay exactly as they were, "
+    "while input weights and bias change; whatever is put there, the outputs are the same."
+)
+def one_timestep_never_trains_the_recurrent_weights():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(50, 1, 8)), rng.normal(size=(50, 1))
+    model = keras.Sequential([keras.Input((1, 8)), layers.LSTM(4), layers.Dense(1)])
+    model.compile("adam", "mse")
+    before = model.layers[0].get_weights()
+    model.fit(x, y, epochs=2, verbose=0)
+    after = model.layers[0].get_weights()
+    assert [np.array_equal(*pair) for pair in zip(before, after, strict=True)] == [
+        False,
+        True,
+        False,
+    ]
+    outputs = model.predict(x, verbose=0)
+    model.layers[0].set_weights([after[0], after[1] + 7, after[2]])
+    assert np.array_equal(model.predict(x, verbose=0), outputs)
+
+
+def stacked_lstms(supports_masking=None):
+    """Two LSTMs behind a `Masking` layer, and a sequence alone and padded."""
+    keras.utils.set_random_seed(0)
+    first = layers.LSTM(4, return_sequences=True)
+    if supports_masking is not None:
+        first.supports_masking = supports_masking
+    second = layers.LSTM(3)
+    model = keras.Sequential([keras.Input((None, 2)), layers.Masking(), first, second])
+    short = np.random.default_rng(0).normal(size=(1, 4, 2))
+    return model, short, np.pad(short, ((0, 0), (0, 5), (0, 0)))
+
+
+@claim(
+    "An LSTM whose `supports_masking` is False obeys the mask and hands none on, with a warning: "
+    "an LSTM behind it reads the padding. Where it is True, the second LSTM obeys, too."
+)
+def a_layer_without_supports_masking_hides_the_mask():
+    for supports in (True, False):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model, short, long = stacked_lstms(supports)
+            alone, padded = (model.predict(x, verbose=0) for x in (short, long))
+        said = [str(w.message) for w in caught if LOST in str(w.message)]
+        assert np.allclose(alone, padded, atol=1e-5) == supports
+        assert bool(said) != supports
+        assert [layer.supports_masking for layer in model.layers[:2]] == [True, supports]
+
+
+@claim("A mask that is given to each LSTM by `mask=` reaches them all, on any version.")
+def a_mask_by_hand_reaches_every_lstm():
+    for supports in (None, False):
+        with warnings.catch_warnings(action="ignore"):  # of the mask that is not handed on
+            model, short, long = stacked_lstms(supports)
+            first, second = model.layers[1:]
+            inputs = keras.Input((None, 2))
+            mask = layers.Masking().compute_mask(inputs)
+            fixed = keras.Model(inputs, second(first(inputs, mask=mask), mask=mask))
+            alone, padded = (fixed.predict(x, verbose=0) for x in (short, long))
+        assert np.allclose(alone, padded, atol=1e-5)
+
+
+@claim(
+    "`class_weight` with labels of shape (batch, timesteps) takes the place of the largest label "
+    "in a row for the row's class, and lays the weights along the timesteps: with as many rows as "
+    "timesteps it runs, without a warning, and weighs something else; otherwise it is an error."
+)
+def class_weight_takes_a_row_of_labels_for_one_class():
+    bias = keras.initializers.Constant([0.0, 1.0])
+    output = layers.Dense(2, activation="softmax", bias_initializer=bias)
+    model = keras.Sequential([keras.Input((None, 1)), output])
+    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    x, labels, weights = np.zeros((2, 2, 1)), np.array([[0, 1], [1, 1]]), {0: 1.0, 1: 10.0}
+    each = -np.log(np.take_along_axis(model.predict(x, verbose=0), labels[..., None], -1))[..., 0]
+    by_row = np.array([weights[i] for i in labels.argmax(axis=1)])
+    by_label = np.array([1.0, 10.0])[labels]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        log = model.fit(x, labels, class_weight=weights, shuffle=False, verbose=0).history
+    logged = log["loss"][0]
+    assert not caught
+    assert np.isclose(logged, (each * by_row).mean(), rtol=1e-3)
+    wanted = model.evaluate(x, labels, sample_weight=by_label, verbose=0)
+    assert np.isclose(wanted, (each * by_label).mean(), rtol=1e-3)
+    assert not np.isclose(logged, wanted, rtol=0.1)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        model.fit(np.zeros((3, 2, 1)), np.ones((3, 2), int), class_weight=weights, verbose=0)
+
+
+def conv_lstm():
+    keras.utils.set_random_seed(0)
+    return layers.ConvLSTM1D(3, 3, padding="same"), np.random.default_rng(0).normal(
+        size=(1, 4, 5, 1)
+    )
+
+
+@claim(
+    "`Masking` before a `ConvLSTM1D` with padding 'same' masks single places of a frame: one zero "
+    "in a real frame changes the result, without an error or a warning."
+)
+def masking_before_a_convlstm_hides_pixels():
+    lstm, film = conv_lstm()
+    plain = keras.Sequential([keras.Input((None, 5, 1)), lstm])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        masked = keras.Sequential([keras.Input((None, 5, 1)), layers.Masking(), lstm])
+    assert np.allclose(masked.predict(film, verbose=0), plain.predict(film, verbose=0), atol=1e-6)
+    film[0, 3, 2] = 0.0
+    found, wanted = (model.predict(film, verbose=0) for model in (masked, plain))
+    assert np.abs(found - wanted).max() > 1e-2
+    if Version(keras.__version__).base_version < "3.16":
+        assert not caught
+
+
+@claim(
+    "A `ConvLSTM1D` with a mask of shape (batch, timesteps, 1, 1) gives a padded sequence of "
+    "frames the result of the sequence alone."
+)
+def a_convlstm_takes_a_mask_of_frames():
+    lstm, film = conv_lstm()
+    longer = np.pad(film, ((0, 0), (0, 2), (0, 0), (0, 0)))
+    frames = np.array([[True] * 4 + [False] * 2])[:, :, None, None]
+    assert np.allclose(lstm(longer, mask=frames), lstm(film), atol=1e-6)
+    assert not np.allclose(lstm(longer), lstm(film), atol=1e-2)
+
+
+@claim(
     "In Keras 3 a model has neither `reset_states()` nor `reset_state()`; a recurrent layer has "
     "`reset_state()`, which sets its states to zeros."
 )

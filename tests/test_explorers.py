@@ -20,7 +20,8 @@ from helpers.explorers import (
     explore_reach,
     explore_windows,
 )
-from helpers.lessons.bug_clinic import explore_batches
+from helpers.lessons.clinic_padding import explore_patients
+from helpers.lessons.clinic_state import explore_batches
 from helpers.lessons.fixed_steps import explore_state
 from helpers.lessons.full_sequence import explore_padding
 from helpers.lessons.mask_microscope import explore_layers
@@ -39,6 +40,7 @@ EXPLORERS = {
     "targets": (lambda model, rows: explore_targets(), "steps", 3),
     "layers": (lambda model, rows: explore_layers(rows), "length", 14),
     "batches": (lambda model, rows: explore_batches(), "batch_size", 7),
+    "patients": (lambda model, rows: explore_patients(), "extra", 6),
 }
 
 

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 
 from helpers.exercises import ask
-from tools.minutes import minutes_of, stated_minutes
+from tools.minutes import minutes_of, stated_extra, stated_minutes
 from tools.store import deciding_cells
 
 LESSONS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
@@ -26,7 +26,7 @@ def notebook(request):
 
 
 # Those that have not been rewritten yet: with asserts, long cells and answers in sight.
-OLD_FORM = {"09_bug_clinic", "12_choose_your_steps"}
+OLD_FORM = {"12_choose_your_steps"}
 NEW_FORM = [path for path in LESSONS if path.stem not in OLD_FORM]
 
 
@@ -64,7 +64,8 @@ def test_there_are_lessons():
         "06_steps_argument",
         "07_keras_state",
         "08_mask_microscope",
-        "09_bug_clinic",
+        "09_clinic_state",
+        "10_clinic_padding",
         "11_forecast",
         "12_choose_your_steps",
         "14_two_levels",
@@ -142,6 +143,20 @@ def test_the_lessons_end_alike(new_form):
 def test_the_minutes_are_honest(new_form):
     minutes = math.ceil(sum(minutes_of(new_form).values()))
     assert stated_minutes(new_form) == minutes <= 30
+    assert stated_extra(new_form) == math.ceil(sum(minutes_of(new_form, extra=True).values()))
+
+
+def test_extra_parts_are_left_out_of_the_minutes_and_counted_by_themselves():
+    words = "word " * 150  # a minute
+    first = "# Q?\n\n**2 minutes**, and 1 more for what is marked as extra."
+    sources = [first, f"## A\n{words}", f"## Extra: B\n{words}", "More.", f"## C\n{words}"]
+    cells = [nbformat.v4.new_markdown_cell(source) for source in sources]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    assert 2 < sum(minutes_of(notebook).values()) < 2.2
+    assert 1 < sum(minutes_of(notebook, extra=True).values()) < 1.1
+    assert (stated_minutes(notebook), stated_extra(notebook)) == (2, 1)
+    notebook.cells[0].source = "# Q?\n\n**2 minutes.**"
+    assert stated_extra(notebook) == 0
 
 
 IN_JUPYTER = {*dir(builtins), "display"}

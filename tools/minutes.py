@@ -2,6 +2,9 @@
 
 Prose at 150 words a minute, 4 s a line of code, 25 s a question or a sentence to judge, 3 min an
 explorer, 3.5 min an exercise, and what a cell's metadata say one waits for it, `"wait": seconds`.
+
+A part whose heading begins with `## Extra: ` is left out of the lesson's minutes and counted by
+itself; the first cell then says "**30 minutes**, and 12 more for what is marked as extra".
 """
 
 import math
@@ -16,11 +19,11 @@ WORDS_A_MINUTE = 150
 SECONDS = {"line": 4, "question": 25, "explorer": 180, "exercise": 210}
 
 
-def minutes_of(notebook):
-    """Return the minutes of a lesson, by what they are spent on."""
+def minutes_of(notebook, *, extra=False):
+    """Return the minutes of a lesson, or of its extra parts, by what they are spent on."""
     found = {"prose": 0.0, "code": 0.0, "questions": 0.0, "explorers": 0.0, "exercises": 0.0}
     found["waits"] = 0.0
-    for cell in notebook.cells:
+    for cell in _cells(notebook, extra):
         if cell.cell_type == "markdown":
             if not cell.source.startswith("<details><summary>Solution"):
                 found["prose"] += _words(cell.source) / WORDS_A_MINUTE
@@ -45,6 +48,22 @@ def stated_minutes(notebook):
     return int(re.search(r"\*\*(\d+) minutes", notebook.cells[0].source)[1])
 
 
+def stated_extra(notebook):
+    """Return the minutes that a lesson's first cell states for its extra parts, or 0."""
+    found = re.search(r"and (\d+) more for what is marked as extra", notebook.cells[0].source)
+    return int(found[1]) if found else 0
+
+
+def _cells(notebook, extra):
+    """Give the cells of the extra parts, or all others."""
+    is_extra = False
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("## "):
+            is_extra = cell.source.startswith("## Extra: ")
+        if is_extra == extra:
+            yield cell
+
+
 def _words(text):
     text = re.sub(r"```.*?```|<[^>]+>|\]\([^)]*\)", " ", text, flags=re.DOTALL)
     return len(re.findall(r"\w[\w'’.-]*", text))
@@ -58,7 +77,9 @@ def main(names):
             found = minutes_of(notebook)
             parts = ", ".join(f"{part} {minutes:.1f}" for part, minutes in found.items())
             total = math.ceil(sum(found.values()))
-            print(f"{path.stem}: {total} minutes, states {stated_minutes(notebook)} ({parts})")
+            extra = math.ceil(sum(minutes_of(notebook, extra=True).values()))
+            stated = f"{stated_minutes(notebook)} and {stated_extra(notebook)}"
+            print(f"{path.stem}: {total} minutes, {extra} extra, states {stated} ({parts})")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,251 @@
+"""It runs, but whose past does it read? Windows dealt out to batches, and the fixes of bugs.
+
+A fix is tried with a model and data that the lesson does not show; any that is right is accepted.
+"""
+
+import warnings
+from copy import deepcopy
+from itertools import pairwise
+
+import numpy as np
+
+from helpers import plots
+from helpers.exercises import AnswerError, answer_of, feedback
+from helpers.explorers import Explorer, Position, labelled_buttons, labelled_slider, plural
+from helpers.quiet import keras
+
+_WINDOWS, _MOST = 24, 8  # windows of the series, and the largest batch size
+_ORDERS = ("in order", "shuffled", "at random", "a stretch for each row")
+_STYLES = {
+    "starts from zeros": {"facecolor": "white", "edgecolor": "#8A8A8A"},
+    "from the window before": plots.STATE,
+    "from another window": {"facecolor": "#F0E442", "edgecolor": "#B3A500", "hatch": ".."},
+}
+
+
+# --- the explorer ----------------------------------------------------------------------------
+
+
+def explore_batches():
+    """Move the batch size, choose an order, and see whose state each window starts from.
+
+    Returns
+    -------
+    Explorer
+    """
+    (ax,) = plots.new_axes(height=3.8)
+    plots.frame_timesteps(ax, _WINDOWS, "row", ylim=(_MOST - 0.5, -0.5))  # once: that is quick
+    ax.set_xlabel("batch", fontsize=plots.FONT)
+
+    def draw(batch_size, order):
+        windows = _deal(batch_size, order)
+        _plot_batches(windows, ax)
+        right = int((np.diff(windows, axis=0) == 1).sum())
+        later, left = windows[1:].size, _WINDOWS - windows.size
+        words = (
+            f"Batch size {batch_size}, {order}: the first batch starts from zeros. Of the {later} "
+            f"windows after it, {right} start from the state of the window before, "
+            f"{later - right} from the state of another window."
+        )
+        return words + (f" {left} {plural('window', left)} fill no batch." if left else "")
+
+    size, order = labelled_slider("batch size", 4, 1, _MOST), labelled_buttons("windows", _ORDERS)
+    controls = {"batch_size": size, "order": order}
+    return Explorer(ax.figure, controls, draw, positions=_POSITIONS)
+
+
+_POSITIONS = [
+    Position(
+        "In order, 4 rows",
+        "Follow row 0 from batch to batch. Which windows does it read?",
+        {"batch_size": 4, "order": "in order"},
+    ),
+    Position(
+        "In order, 1 row",
+        "The same order, and now every window starts where the one before ended.",
+        {"batch_size": 1, "order": "in order"},
+    ),
+    Position(
+        "Shuffled, 1 row",
+        "What `fit` makes of it unless it is told `shuffle=False`.",
+        {"batch_size": 1, "order": "shuffled"},
+    ),
+    Position(
+        "A stretch for each row, 4 rows",
+        "Each row reads a quarter of the series, from its beginning to its end.",
+        {"batch_size": 4, "order": "a stretch for each row"},
+    ),
+]
+
+
+def _deal(batch_size, order):
+    """Return which windows of the series stand in each batch: (n_batches, batch)."""
+    full, rng = _WINDOWS // batch_size * batch_size, np.random.default_rng(0)
+    if order == "a stretch for each row":
+        return np.arange(full).reshape(batch_size, -1).T
+    windows = rng.permutation(_WINDOWS) if order == "shuffled" else np.arange(_WINDOWS)
+    if order == "at random":  # with replacement
+        windows = rng.integers(_WINDOWS, size=full)
+    return windows[:full].reshape(-1, batch_size)
+
+
+def _plot_batches(windows, ax):
+    """Draw batches of windows side by side, and whose state each window starts from."""
+    starts = np.where(np.diff(windows, axis=0, prepend=0) == 1, 1, 2)  # which of the styles
+    starts[0] = 0
+    plots.fresh_axes(ax)
+    for i, style in enumerate(_STYLES.values()):
+        plots.add_cells(ax, (starts == i).T, style)
+    place = {"ha": "center", "va": "center", "fontsize": plots.FONT - 1, "gid": plots.DRAWN}
+    for (k, row), window in np.ndenumerate(windows):
+        ax.text(k, row, str(window), color="white" if starts[k, row] == 1 else "black", **place)
+    plots.add_legend(ax, **_STYLES)
+
+
+# --- a state that the loop over the layers misses --------------------------------------------
+
+
+@feedback
+def check_reset_all(function):
+    """Say whether `function(model)` sets every state of the model to zeros, at any depth."""
+    for seed, depth in enumerate((1, 0, 2)):
+        model, recurrent, states = _nested(seed, depth)
+        weights = [weight.numpy() for weight in model.weights]
+        answer = _quietly(function, model)
+        changed = not all(map(np.array_equal, [w.numpy() for w in model.weights], weights))
+        _expect(not changed, "the weights have changed. Only the states are to be reset.")
+        left = [name for name in recurrent if any(s.numpy().any() for s in states[name])]
+        half = [name for name in left if not all(s.numpy().any() for s in states[name])]
+        _expect(not half, "an LSTM keeps two states, h and c. One of them is still there.")
+        none = "no state was reset. Which layers does `model.layers` name?"
+        _expect(len(left) < len(recurrent), none)
+        missed = """an LSTM in an inner model still holds its state. `model.layers` names the inner
+            model, and not the layers in it."""
+        _expect("inner" not in left or not depth, missed)
+        _expect(not left, "an LSTM at the top still holds its state. Reset that one, too.")
+        _expect(answer is model, "every state is at zero. Now return the model.")
+
+
+def _nested(seed, depth):
+    """Return a model with an LSTM at the top and one below `depth` models, its states filled."""
+    rng = np.random.default_rng(seed)
+    inner = keras.layers.LSTM(3, stateful=True, return_sequences=True, name="inner")
+    outer = keras.layers.LSTM(4, stateful=True, name="outer")
+    part = inner
+    for features in (2,) * depth:
+        part = keras.Sequential([keras.Input((None, features), batch_size=2), part])
+    model = keras.Sequential([keras.Input((None, 2), batch_size=2), part, outer])
+    model.add(keras.layers.Dense(1))
+    states = {layer.name: layer.states for layer in (inner, outer)}
+    for state in states["inner"] + states["outer"]:
+        state.assign(rng.normal(size=state.shape))
+    return model, list(states), states
+
+
+# --- windows of several series ---------------------------------------------------------------
+
+
+@feedback
+def check_pairs(function):
+    """Say whether `function(series, steps)` makes all windows and targets, none over a border."""
+    for lengths, steps in (((9, 7), 3), ((6, 12, 8), 4)):
+        starts = np.cumsum((0, *lengths))
+        series = [np.arange(a, b, dtype="float32")[:, None] for a, b in pairwise(starts)]
+        of = f"for {len(lengths)} series and steps={steps}, "
+        inputs, targets = _two_parts(_quietly(function, series, steps, of=of), of)
+        shapes = f"""{of}the shapes are {inputs.shape} and {targets.shape}. Wanted are
+            (windows, {steps}, 1) and (windows, 1)."""
+        right = inputs.shape[1:] == (steps, 1) and targets.shape == (len(inputs), 1)
+        _expect(right, shapes)
+        pairs = np.concatenate([inputs[..., 0], targets], axis=1)  # numbers that count up
+        which = np.searchsorted(starts, pairs, side="right")
+        mixed = int((which != which[:, :1]).any(axis=1).sum())
+        border = f"""{of}{mixed} of your {len(pairs)} pairs hold timesteps of two series. Cut each
+            series by itself, and put the windows together afterwards."""
+        _expect(mixed == 0, border)
+        gap = f"{of}a target is not the value after its window, or a window has a gap."
+        _expect((np.diff(pairs) == 1).all(), gap)
+        wanted, count = sum(n - steps for n in lengths), len(np.unique(pairs[:, 0]))
+        missing = f"{of}every pair is right, but {count} are there. The series hold {wanted}."
+        _expect(count == wanted == len(pairs), missing)
+
+
+def _two_parts(answer, of):
+    """Return inputs and targets, from a pair of arrays or from a dataset of batches."""
+    if hasattr(answer, "element_spec"):
+        answer = [np.concatenate(parts) for parts in zip(*answer, strict=False)]
+    pair = isinstance(answer, (tuple, list)) and len(answer) == 2
+    _expect(pair, f"{of}return two arrays, inputs and targets.")
+    try:
+        inputs, targets = (np.asarray(part, dtype=float) for part in answer)
+    except (TypeError, ValueError):
+        _expect(False, f"{of}return two arrays of numbers: put the windows of all series together.")
+    _expect(inputs.ndim > 1 and targets.ndim > 0, f"{of}return two arrays, one row for a window.")
+    return inputs, targets
+
+
+# --- the log and the model -------------------------------------------------------------------
+
+
+@feedback
+def check_losses(function):
+    """Say whether `function(model, x, y, epochs)` gives the loss of the model after each epoch."""
+    for seed, epochs in ((0, 3), (1, 2)):
+        x, y = _walk(seed)
+        logged, measured = _train(_fresh(seed), x, y, epochs)
+        model, of = _fresh(seed), f"with epochs={epochs}, "
+        answer = np.asarray(_quietly(function, model, x, y, epochs, of=of), dtype=object)
+        _expect(answer.shape == (epochs,), f"{of}a list of {epochs} numbers is wanted.")
+        answer = np.array([float(loss) for loss in answer])
+        log = f"""{of}that is what `fit` logged. Each of its losses was taken before an update that
+            follows the rows. What does the model say that stands there after the epoch?"""
+        _expect(not np.allclose(answer, logged, rtol=1e-2), log)
+        last = f"{of}that is the loss after the last epoch, again and again."
+        _expect(not np.allclose(answer, measured[-1], rtol=1e-2), last)
+        outputs = model.predict(x, verbose=0)  # as the learner has left it
+        crossed = f"""{of}the same bug as lesson 10's, in your own difference: outputs of shape
+            {outputs.shape} minus targets of shape {y[:, 0].shape}. Each row meets every row."""
+        _expect(not np.isclose(answer[-1], np.mean((outputs - y[:, 0]) ** 2), rtol=1e-3), crossed)
+        other = f"""{of}the losses are those of other weights. Is each epoch one pass over the rows
+            in order, with batch size 1, and is the model measured on all rows after it?"""
+        _expect(np.allclose(answer, measured, rtol=1e-2), other)
+
+
+def _walk(seed):
+    walk = np.cumsum(np.random.default_rng(seed).normal(size=41)).astype("float32")
+    return np.lib.stride_tricks.sliding_window_view(walk[:-1], 4)[..., None], walk[4:, None]
+
+
+def _fresh(seed):
+    """Return a model without a state, with weights of its own, to be trained as in the lesson."""
+    rng = np.random.default_rng(seed)
+    model = keras.Sequential([keras.Input((4, 1)), keras.layers.Flatten(), keras.layers.Dense(1)])
+    model.set_weights([0.3 * rng.normal(size=w.shape) for w in model.get_weights()])
+    model.compile(keras.optimizers.SGD(0.002), "mse")
+    return model
+
+
+def _train(model, x, y, epochs):
+    """Return the losses that `fit` logs, and those of the model after each epoch."""
+    options = {"batch_size": 1, "shuffle": False, "verbose": 0}
+    found = [
+        (model.fit(x, y, **options).history["loss"][0], model.evaluate(x, y, verbose=0))
+        for _ in range(epochs)
+    ]
+    return np.array(found).T
+
+
+# --- what the checks share -------------------------------------------------------------------
+
+
+def _quietly(function, *given, of=""):
+    """Return what a learner's function answers to copies of the data, whatever it warns of."""
+    copies = [deepcopy(part) if isinstance(part, (np.ndarray, list)) else part for part in given]
+    with warnings.catch_warnings(action="ignore"):
+        return answer_of(function, *copies, of=of)
+
+
+def _expect(right, hint):
+    """Tell the learner a hint, as one line, unless something is right."""
+    if not right:
+        raise AnswerError(" ".join(f"Not yet: {hint}".split()))

@@ -88,16 +88,18 @@ def build_rnn(
 
 
 def get_states(model):
-    """Return the state that a stateful model holds: a list of (batch, units) arrays.
+    """Return the states that a model keeps, as a list of (batch, units) arrays.
 
-    Layer after layer, it is h for a SimpleRNN or GRU, h and c for an LSTM. A model with a
-    recurrent layer that is not stateful, or is bidirectional, is refused.
+    They are those of its stateful layers, wherever these stand: layer after layer as in
+    `model.layers`, a nested model's or a wrapper's in its place, forwards before backwards, cell
+    after cell; h of a SimpleRNN or GRU, h and c of an LSTM. A convolution has more axes.
+    Keras knows nothing of a layer that only the function of a Lambda calls, nor does this.
     """
     return [state.numpy() for state in _state_variables(model)]
 
 
 def set_states(model, states):
-    """Give a stateful model the state that `get_states` returned.
+    """Give a model the states that `get_states` returned.
 
     If the number of arrays or a shape differs, nothing is changed.
     """
@@ -108,54 +110,75 @@ def set_states(model, states):
             f"`states` must hold one array for each of the model's {len(variables)} states. "
             f"Received: {count}."
         )
-    axes = ("batch", "units")
-    arrays = [check_array(state, f"states[{i}]", axes) for i, state in enumerate(states)]
-    for i, (array, variable) in enumerate(zip(arrays, variables, strict=True)):
-        if array.shape != tuple(variable.shape):
+    arrays = []
+    for i, (state, variable) in enumerate(zip(states, variables, strict=True)):
+        shape = tuple(variable.shape)
+        axes = ("batch", *(f"axis {axis}" for axis in range(1, len(shape) - 1)), "units")
+        array = check_array(state, f"states[{i}]", axes)
+        if array.shape != shape:
             raise ValueError(
-                f"`states[{i}]` must have the shape (batch, units) = {tuple(variable.shape)}. "
+                f"`states[{i}]` must have the shape ({', '.join(axes)}) = {shape}. "
                 f"Received: an array of shape {array.shape}."
             )
         check_fits(f"states[{i}]", array, variable.dtype)
+        arrays.append(array)
     for array, variable in zip(arrays, variables, strict=True):
         variable.assign(array)
 
 
 def reset_states(model, rows=None):
-    """Set the state of a stateful model to zeros, in some rows of the batch or in all.
+    """Set the states that a model keeps to zeros, in some rows of the batch or in all.
 
     `rows` are those whose sequences have ended; if one is not in the batch, nothing is changed.
     """
     variables = _state_variables(model)
-    batch = variables[0].shape[0]
-    if rows is None:
-        rows = range(batch)
-    last = f"the batch's last row ({batch - 1})"
-    rows = [
-        check_whole_number("rows", row, minimum=0, maximum=batch - 1, maximum_is=last)
-        for row in _listed(rows)
+    sizes = sorted({variable.shape[0] for variable in variables})
+    if rows is not None and len(sizes) > 1:
+        raise ValueError(
+            "`rows` must be None where layers keep different numbers of rows: which belong "
+            f"together is known to the model alone. Received: states of {sizes} rows."
+        )
+    last = sizes[0] - 1
+    chosen = [
+        check_whole_number(
+            "rows", row, minimum=0, maximum=last, maximum_is=f"the batch's last row ({last})"
+        )
+        for row in _listed([] if rows is None else rows)
     ]
     for variable in variables:
         state = variable.numpy()
-        state[rows] = 0.0
+        state[... if rows is None else chosen] = 0.0
         variable.assign(state)
 
 
 def _state_variables(model):
-    recurrent = [layer for layer in getattr(model, "layers", ()) if hasattr(layer, "stateful")]
-    for layer in recurrent:
-        if isinstance(layer, keras.layers.Bidirectional):
-            raise ValueError(
-                f"`model` must read forwards. Received: the Bidirectional layer {layer.name!r}: "
-                "the backward half needs the state of the window that is still to come."
-            )
-    if not recurrent or not all(layer.stateful and layer.states for layer in recurrent):
+    if not isinstance(model, keras.Layer):
+        raise TypeError(f"`model` must be a Keras model. Received: {type(model).__name__}.")
+    found = {}  # a layer that stands in two places has one state
+    for layer in _layers_within(model):
+        if getattr(layer, "stateful", False):
+            states = keras.tree.flatten(getattr(layer, "states", None))
+            if not all(isinstance(state, keras.Variable) for state in states):
+                raise ValueError(
+                    f"`model` must have built its stateful layers. Received: {layer.name!r}, which "
+                    "has no state yet. Let the model start with `keras.Input(…, batch_size=…)`, or "
+                    "call it once; a layer that became stateful later never gets one."
+                )
+            found |= {id(state): state for state in states}
+    if not found:
         raise ValueError(
-            "`model` must have recurrent layers, all of them stateful. Received: a model that "
-            "keeps no state. Build it with `build_rnn(…, stateful=True, batch_size=…)`; with other "
-            "models pass the state by hand: `layer(x, initial_state=…)`."
+            "`model` must keep a state. Received: a model without a stateful layer. Build it with "
+            "`build_rnn(…, stateful=True, batch_size=…)`, or pass the state by hand: "
+            "`layer(x, initial_state=…)`."
         )
-    return [state for layer in recurrent for state in layer.states]
+    return list(found.values())
+
+
+def _layers_within(layer):
+    """Give a layer and all within it in order; Keras lists what is nested the other way round."""
+    yield layer
+    for part in layer._flatten_layers(include_self=False, recursive=False):
+        yield from _layers_within(part)
 
 
 def _check_activation(activation):

@@ -3533,6 +3533,351 @@ def a_state_moves_to_another_batch_size():
     assert np.allclose(found[0], alone_after(many, x[0]), atol=1e-5)
 
 
+@claim(
+    "A recurrent layer refuses `batch_input_shape`, which Keras 2 took; `Input` states the batch "
+    "size, and without it a stateful layer is refused."
+)
+def batch_input_shape_is_gone():
+    with pytest.raises(ValueError, match="Unrecognized keyword arguments"):
+        layers.LSTM(8, batch_input_shape=(3, None, 5), stateful=True)
+    with pytest.raises(ValueError, match="batch size must be static"):
+        keras.Sequential([keras.Input((None, 5)), layers.LSTM(8, stateful=True)])
+    model = keras.Sequential([keras.Input((None, 5), 3), layers.LSTM(8, stateful=True)])
+    assert model.input_shape == (3, None, 5)
+
+
+@claim(
+    "A stateful layer within a model that is itself a layer keeps its state when the outer model "
+    "is called, and a loop over the outer model's `layers` that resets what has `reset_state` "
+    "leaves it as it is."
+)
+def the_loop_over_layers_misses_what_is_nested():
+    inner = diary()
+    model = keras.Sequential([keras.Input((None, 1), batch_size=2), inner])
+    digits = np.array([[1.0, 2.0], [7.0, 8.0]])[..., None]
+    assert model.predict(digits, verbose=0)[:, 0].tolist() == [12.0, 78.0]
+    assert model.layers == [inner]
+    assert not hasattr(inner, "reset_state")
+    assert model.predict(digits, verbose=0)[:, 0].tolist() == [1212.0, 7878.0]
+    inner.layers[0].reset_state()
+    assert model.predict(digits, verbose=0)[:, 0].tolist() == [12.0, 78.0]
+
+
+@claim("`reset_state()` of a stateful layer of several cells raises `AttributeError`.")
+def a_layer_of_cells_cannot_reset_itself():
+    for kind in (layers.LSTMCell, layers.GRUCell):
+        layer = layers.RNN([kind(4), kind(3)], stateful=True)
+        layer.build((2, None, 1))
+        with pytest.raises(AttributeError, match="has no attribute 'assign'"):
+            layer.reset_state()
+    layer = layers.RNN(layers.GRUCell(4), stateful=True)
+    layer.build((2, None, 1))
+    layer.reset_state()
+
+
+@claim(
+    "`states` of a stateful layer are h, and c of an LSTM, (batch, units); of a layer of cells a "
+    "list for each cell; of a convolutional one with the axes of its outputs at one timestep. "
+    "What `Bidirectional` and `TimeDistributed` wrap keeps its own, and `reset_state()` of "
+    "`Bidirectional` resets both halves."
+)
+def where_the_states_are():
+    def shapes(states):
+        return keras.tree.map_structure(lambda state: tuple(state.shape), list(states))
+
+    cells = layers.RNN([layers.LSTMCell(4), layers.GRUCell(3)], stateful=True)
+    cells.build((2, None, 1))
+    assert [shapes(states) for states in cells.states] == [[(2, 4), (2, 4)], [(2, 3)]]
+    lengths = (5, 6, 7)
+    for n, kind in enumerate((layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D), 1):
+        layer = kind(4, 2, stateful=True)
+        layer.build((2, None, *lengths[:n], 3))
+        expected = (2, *(length - 1 for length in lengths[:n]), 4)
+        assert shapes(layer.states) == [expected] * 2
+        assert tuple(layer(np.ones((2, 3, *lengths[:n], 3))).shape) == expected
+    both = layers.Bidirectional(layers.GRU(4, stateful=True))
+    both(np.ones((2, 3, 1)))
+    states = [*both.forward_layer.states, *both.backward_layer.states]
+    assert all(np.any(state) for state in states)
+    both.reset_state()
+    assert shapes(states) == [(2, 4)] * 2
+    assert not any(np.any(state) for state in states)
+    each = layers.TimeDistributed(layers.GRU(4, stateful=True))
+    each(np.ones((2, 3, 5, 1)))
+    assert shapes(each.layer.states) == [(2, 4)]
+    assert np.any(each.layer.states[0])
+
+
+@claim(
+    "Each `fit` counts its epochs from 0 and starts its callbacks anew: in a loop of "
+    "`fit(epochs=1)`, `EarlyStopping(patience=1)` never stops, and a `LearningRateScheduler` is "
+    "always asked for epoch 0. In one `fit` it stops after the second epoch without progress."
+)
+def a_loop_of_fits_starts_its_callbacks_anew():
+    asked = []
+    model = diary()
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    train, targets = np.array([[[1.0]], [[2.0]]]), np.zeros((2, 1))
+    stop = keras.callbacks.EarlyStopping("loss", patience=1)
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch: asked.append(epoch) or 0.0)
+    reset = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: model.layers[0].reset_state())
+    options = {"batch_size": 2, "shuffle": False, "verbose": 0}
+    options["callbacks"] = [reset, stop, schedule]
+    found = [model.fit(train, targets, epochs=1, **options).epoch for _ in range(4)]
+    assert found == [[0]] * 4
+    assert asked == [0] * 4
+    assert model.fit(train, targets, epochs=4, **options).epoch == [0, 1]
+    assert asked[4:] == [0, 1]
+
+
+@claim(
+    "A file of `save_weights` holds no state: a model that loads it starts from zeros, or from "
+    "the state that it holds already."
+)
+def a_file_of_weights_holds_no_state():
+    read, four = np.array([[1.0, 2.0, 3.0]])[..., None], np.array([[[4.0]]])
+    model = diary(batch_size=1)
+    model.predict(read, verbose=0)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_weights(f"{folder}/m.weights.h5")
+        fresh, used = diary(batch_size=1), diary(batch_size=1)
+        used.predict(read[:, :2], verbose=0)
+        for other, expected in ((fresh, 4.0), (used, 124.0)):
+            other.load_weights(f"{folder}/m.weights.h5")
+            assert other.predict(four, verbose=0) == expected
+
+
+@claim(
+    "`EarlyStopping(restore_best_weights=True)` brings back the weights of the best epoch, and "
+    "leaves the state of the last."
+)
+def loading_weights_leaves_the_state():
+    model = diary()
+    model.compile(keras.optimizers.SGD(0.01), "mse")
+    train, targets = np.array([[[1.0]], [[2.0]]]), np.zeros((2, 1))
+    weights = []
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: weights.append(model.get_weights())
+    )
+    stop = keras.callbacks.EarlyStopping("loss", patience=1, restore_best_weights=True)
+    options = {"batch_size": 2, "shuffle": False, "verbose": 0, "epochs": 4}
+    model.fit(train, targets, callbacks=[note, stop], **options)
+    assert len(weights) == 2
+    assert all(map(np.array_equal, model.get_weights(), weights[0]))
+    assert not all(map(np.array_equal, *weights))
+    assert (model.layers[0].states[0].numpy() > 5).all()  # of two epochs: the first leaves 1, 2
+
+
+@claim("`tf.train.Checkpoint(model)` saves the state with the weights, and restores both.")
+def a_checkpoint_keeps_the_state():
+    model, other = diary(batch_size=1), diary(batch_size=1)
+    model.predict(np.array([[1.0, 2.0, 3.0]])[..., None], verbose=0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = tf.train.Checkpoint(model).save(f"{folder}/model")
+        tf.train.Checkpoint(other).restore(path)
+    assert other.predict(np.array([[[4.0]]]), verbose=0) == 1234.0
+
+
+# --- a state in service ----------------------------------------------------------------------
+
+
+def one_at_a_time(call, x):
+    """What `call` returns for each timestep of x in a call of its own, side by side."""
+    return np.concatenate([call(x[:, [t]]) for t in range(x.shape[1])], axis=1)
+
+
+def sequence_model(batch_size=None, **options):
+    """An LSTM over 3 features and a Dense layer, an output for every timestep."""
+    lstm = layers.LSTM(8, return_sequences=True, **options)
+    return keras.Sequential([keras.Input((None, 3), batch_size), lstm, layers.Dense(1)])
+
+
+def sequence_pair():
+    """A model of any batch size, its stateful twin of one row, and a sequence."""
+    model, one = trained_like(sequence_model(), features=3), sequence_model(1, stateful=True)
+    one.set_weights(model.get_weights())
+    return model, one, np.random.default_rng(2).normal(size=(1, 12, 3)).astype("float32")
+
+
+@claim(
+    "A stateful model of one row with the weights of a trained one answers, one timestep at a "
+    "time, as the trained one does in one pass; not stateful, only the first answer agrees."
+)
+def one_timestep_at_a_time_is_one_pass():
+    model, one, x = sequence_pair()
+    whole = model.predict(x, verbose=0)
+    assert np.allclose(one_at_a_time(one, x), whole, atol=1e-5)
+    apart = np.abs(one_at_a_time(model, x) - whole)[0, :, 0]
+    assert apart[0] < 1e-5
+    assert apart[1:].min() > 1e-4
+
+
+@claim(
+    "`predict_on_batch`, a direct call and a `tf.function` of a stateful model move its state as "
+    "`predict` does."
+)
+def cheap_calls_carry_the_state_too():
+    model, one, x = sequence_pair()
+    whole = model.predict(x, verbose=0)
+    calls = {
+        "predict": lambda x: one.predict(x, verbose=0),
+        "predict_on_batch": one.predict_on_batch,
+        "call": one,
+        "tf.function": tf.function(one),
+    }
+    for name, call in calls.items():
+        one.layers[0].reset_state()
+        assert np.allclose(one_at_a_time(call, x), whole, atol=1e-5), name
+    one.layers[0].reset_state()  # and in any mixture
+    for t, call in zip(range(12), itertools.cycle(calls.values()), strict=False):
+        assert np.allclose(call(x[:, [t]]), whole[:, [t]], atol=1e-5)
+
+
+@claim(
+    "Each call of `predict` makes a data set and a list of callbacks; `predict_on_batch` makes "
+    "neither, and both run the model's `predict_function`."
+)
+def predict_sets_up_a_loop_each_time():
+    _, one, x = sequence_pair()
+    trainer = sys.modules[type(one).predict.__wrapped__.__module__]
+    made = []
+    for kind in (trainer.TFEpochIterator, keras.callbacks.CallbackList):
+        with mock.patch.object(kind, "__init__", autospec=True, side_effect=kind.__init__) as make:
+            one.predict_on_batch(x[:, :1])
+            made.append(make.call_count)
+            one.predict(x[:, :1], verbose=0)
+            one.predict(x[:, :1], verbose=0)
+            made.append(make.call_count)
+    assert made == [0, 2, 0, 2]
+    ran = mock.Mock(side_effect=one.predict_function)
+    one.predict_function = ran
+    one.predict_on_batch(x[:, :1])
+    one.predict(x[:, :1], verbose=0)
+    assert ran.call_count == 2
+
+
+@claim(
+    "A functional model that takes a state as an input and returns the new one keeps none: with "
+    "the state handed on by the caller, each user's answers are those of their own values alone."
+)
+def a_model_may_take_and_return_its_state():
+    value, state = keras.Input((1, 1)), keras.Input((1,))
+    options = {"activation": "linear", "use_bias": False, "return_state": True}
+    rnn = layers.SimpleRNN(1, **options)
+    step = keras.Model([value, state], rnn(value, initial_state=state))
+    step.set_weights([np.array([[1.0]]), np.array([[10.0]])])
+    states, answers = {"Ada": np.zeros((1, 1)), "Ben": np.zeros((1, 1))}, []
+    for user, digit in (("Ada", 1.0), ("Ben", 7.0), ("Ada", 2.0), ("Ben", 8.0)):
+        sent = np.full((1, 1, 1), digit)
+        answer, states[user] = step.predict_on_batch([sent, states[user]])
+        answers.append(answer.item())
+    assert answers == [1.0, 7.0, 12.0, 78.0]
+    together = [np.array([3.0, 9.0]).reshape(2, 1, 1), np.concatenate([*states.values()])]
+    assert step.predict_on_batch(together)[0].ravel().tolist() == [123.0, 789.0]  # one call
+
+
+@claim(
+    "`export` raises `ValueError` for a stateful LSTM, GRU or SimpleRNN; a model that takes and "
+    "returns its state is exported, and answers as before."
+)
+def a_stateful_model_cannot_be_exported():
+    value, state = keras.Input((1, 2)), keras.Input((4,))
+    step = keras.Model([value, state], layers.GRU(4, return_state=True)(value, state))
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in (layers.LSTM, layers.GRU, layers.SimpleRNN):
+            model = keras.Sequential([keras.Input((None, 2), 1), kind(4, stateful=True)])
+            with pytest.raises(ValueError, match="shape"):
+                model.export(f"{folder}/stateful", verbose=False)
+        step.export(f"{folder}/step", verbose=False)
+        served = tf.saved_model.load(f"{folder}/step")
+        given = [tf.ones((1, 1, 2)), 0.5 * tf.ones((1, 4))]
+        for mine, theirs in zip(served.serve(given), step(given), strict=True):
+            assert np.allclose(mine, theirs, atol=1e-6)
+
+
+@claim(
+    "A stateful layer that is given `initial_state` starts from it and not from the state that it "
+    "keeps, without an error or a warning, and keeps the final state all the same."
+)
+def initial_state_wins_over_the_stored_state():
+    layer, nine = diary(batch_size=1).layers[0], np.array([[9.0]])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for digit in (1.0, 2.0, 3.0):
+            assert layer(np.full((1, 1, 1), digit), initial_state=nine) == 90.0 + digit
+            assert layer.states[0].numpy() == 90.0 + digit
+    assert not caught
+    assert layer(np.full((1, 1, 1), 4.0)) == 934.0
+    assert layer(np.full((1, 1, 1), 5.0), initial_state=nine) == 95.0
+
+
+@claim(
+    "A stateful LSTM that gets an encoder's state as `initial_state` with the first timestep, and "
+    "then one timestep a call, gives what one pass from that state gives."
+)
+def a_decoder_word_by_word_is_one_pass():
+    x = np.random.default_rng(3).normal(size=(1, 6, 3)).astype("float32")
+    _, *context = trained_like(layers.LSTM(8, return_state=True), features=3)(x)
+    speaker = trained_like(layers.LSTM(8, return_sequences=True), features=3)
+    twin = layers.LSTM(8, return_sequences=True, stateful=True)
+    twin.build((1, None, 3))
+    twin.set_weights(speaker.get_weights())
+    whole = speaker(x, initial_state=context)
+    first = twin(x[:, :1], initial_state=context)
+    assert np.allclose(np.concatenate([first, one_at_a_time(twin, x[:, 1:])], 1), whole, atol=1e-5)
+    always = one_at_a_time(lambda x: twin(x, initial_state=context), x)
+    assert not np.allclose(always, whole, atol=1e-3)
+
+
+@claim(
+    "A stateful `Bidirectional` layer of two diaries, given 1, 2, 3, returns 1, 12, 123 and "
+    "321, 32, 3; given them in three calls, both halves return 1, 12, 123, without a warning."
+)
+def a_bidirectional_diary():
+    options = {"return_sequences": True, "stateful": True}
+    both = layers.Bidirectional(layers.SimpleRNN(1, "linear", use_bias=False, **options))
+    both.build((1, None, 1))
+    both.set_weights([np.array([[1.0]]), np.array([[10.0]])] * 2)
+    x = np.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)
+    assert both(x)[0].numpy().tolist() == [[1.0, 321.0], [12.0, 32.0], [123.0, 3.0]]
+    both.reset_state()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert one_at_a_time(both, x)[0].tolist() == [[1.0, 1.0], [12.0, 12.0], [123.0, 123.0]]
+    assert not caught
+
+
+@claim(
+    "`Bidirectional(LSTM(…, return_state=True))` returns its output and then h and c forwards and "
+    "h and c backwards, however the outputs are merged; put side by side, they start an LSTM that "
+    "is twice as wide."
+)
+def a_bidirectional_lstm_returns_four_states():
+    x = np.random.default_rng(3).normal(size=(2, 6, 3)).astype("float32")
+    for merge_mode in ("concat", "sum", "mul", "ave"):
+        lstm = layers.LSTM(4, return_state=True)
+        both = layers.Bidirectional(lstm, merge_mode=merge_mode)
+        _, *found = both(x)
+        forwards = layers.LSTM(4, return_state=True)
+        forwards.build(x.shape)
+        for half, order in ((0, x), (1, x[:, ::-1])):
+            forwards.set_weights(both.get_weights()[3 * half :][:3])
+            for mine, theirs in zip(found[2 * half :], forwards(order)[1:], strict=False):
+                assert np.allclose(mine, theirs, atol=1e-5)
+        assert len(found) == 4
+    h, c = np.concatenate(found[::2], axis=1), np.concatenate(found[1::2], axis=1)
+    assert layers.LSTM(8)(x, initial_state=[h, c]).shape == (2, 8)
+
+
+@claim("A layer made stateful after it was built has no state, and its next call fails.")
+def stateful_set_later_has_no_state():
+    model = keras.Sequential([keras.Input((None, 3), 1), layers.LSTM(4)])
+    model.layers[0].stateful = True
+    assert model.layers[0].states is None
+    with pytest.raises(ValueError, match="None"):
+        model(np.ones((1, 2, 3)))
+
+
 # --- the claims and the lessons --------------------------------------------------------------
 
 ROOT = Path(__file__).parent.parent

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.lessons import keras_state
 from helpers.lessons.keras_state import build_diary, explore_stateful
-from helpers.models import get_states, reset_states, set_states
+from helpers.models import get_states, reset_states
 from tests.exercises import ExerciseTests
 from tests.pictures import rectangles
 
@@ -157,67 +157,68 @@ def reset_others(states, rows):
     return [state - reset for state, reset in zip(states, reset_rows(states, rows), strict=True)]
 
 
-def hand_over(many, one, row):
-    one.set_weights(many.get_weights())
-    set_states(one, [state[[row]] for state in get_states(many)])
-    return one
+def reset_all(model):
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            reset_all(layer)
+        elif hasattr(layer, "reset_state"):
+            layer.reset_state()
+    return model
 
 
-def hand_over_in_keras(many, one, row):
-    for target, source in zip(one.layers, many.layers, strict=True):
-        target.set_weights(source.get_weights())
-    for target, source in zip(one.layers[0].states, many.layers[0].states, strict=True):
-        target.assign(source[row : row + 1])
-    return one
+def reset_with_a_list(model):
+    layers = list(model.layers)
+    for layer in layers:
+        layers += getattr(layer, "layers", [])
+        for state in getattr(layer, "states", None) or ():
+            state.assign(0 * state)
+    return model
 
 
-def only_weights(many, one, row):
-    one.set_weights(many.get_weights())
-    return one
+def reset_with_helpers(model):
+    reset_states(model)
+    return model
 
 
-def only_state(many, one, row):
-    set_states(one, [state[[row]] for state in get_states(many)])
-    return one
+def reset_first_floor(model):
+    for layer in model.layers:
+        if hasattr(layer, "reset_state"):
+            layer.reset_state()
+    return model
 
 
-def row_of_the_list(many, one, row):
-    one.set_weights(many.get_weights())
-    set_states(one, get_states(many)[row])
-    return one
+def reset_two_floors(model):
+    for layer in model.layers:
+        reset_first_floor(layer if isinstance(layer, keras.Model) else model)
+    return model
 
 
-def row_zero(many, one, row):
-    return hand_over(many, one, 0)
+def reset_only_lstm(model):
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            reset_only_lstm(layer)
+        elif isinstance(layer, keras.layers.LSTM):
+            layer.reset_state()
+    return model
 
 
-def only_h(many, one, row):
-    one.set_weights(many.get_weights())
-    one.layers[0].states[0].assign(get_states(many)[0][[row]])
-    return one
+def reset_only_h(model):
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            reset_only_h(layer)
+        elif layer.stateful:
+            layer.states[0].assign(0 * layer.states[0])
+    return model
 
 
-def swapped(many, one, row):
-    one.set_weights(many.get_weights())
-    set_states(one, [state[[row]] for state in reversed(get_states(many))])
-    return one
-
-
-def mean_of_rows(many, one, row):
-    one.set_weights(many.get_weights())
-    set_states(one, [state.mean(axis=0, keepdims=True) for state in get_states(many)])
-    return one
-
-
-def and_reset(many, one, row):
-    hand_over(many, one, row)
-    reset_states(many)
-    return one
+def reset_weights(model):
+    reset_all(model).set_weights([0 * w for w in model.get_weights()])
+    return model
 
 
 class TestExercises(ExerciseTests):
     lesson = keras_state
-    RIGHT = {"reset_rows": (reset_rows,), "hand_over": (hand_over,)}
+    RIGHT = {"reset_rows": (reset_rows,), "reset_all": (reset_all,)}
     WRONG = [
         ("reset_rows", (reset_in_place,), "the arrays you were given have changed"),
         ("reset_rows", (lambda states, rows: states,), "nothing was reset"),
@@ -227,16 +228,16 @@ class TestExercises(ExerciseTests):
         ("reset_rows", (reset_columns,), "those are columns"),
         ("reset_rows", (lambda states, _: [0 * s for s in states],), "everything is at zero"),
         ("reset_rows", (reset_others,), "zeros in these rows of both arrays"),
-        ("hand_over", (lambda many, one, row: many,), "return `one`"),
-        ("hand_over", (and_reset,), "`many` has changed"),
-        ("hand_over", (only_state,), "other weights"),
-        ("hand_over", (only_weights,), "the state is still 0"),
-        ("hand_over", (row_of_the_list,), "holds h and c; the rows are inside each array"),
-        ("hand_over", (row_zero,), "that is the state of row 0"),
-        ("hand_over", (only_h,), "h came over, c did not"),
-        ("hand_over", (swapped,), "h and c have changed places"),
-        ("hand_over", (mean_of_rows,), "another state than row 2"),
+        ("reset_all", (lambda model: model.layers,), "return the model"),
+        ("reset_all", (lambda model: model,), "a GRU in the model itself"),
+        ("reset_all", (lambda model: model.reset_states(),), "no attribute 'reset_states'"),
+        ("reset_all", (reset_first_floor,), "a GRU one floor down still holds"),
+        ("reset_all", (reset_two_floors,), "a GRU two down still holds"),
+        ("reset_all", (reset_only_lstm,), "a GRU in the model itself"),
+        ("reset_all", (reset_only_h,), "h of the LSTM is at zero, c is not"),
+        ("reset_all", (reset_weights,), "the weights have changed"),
     ]
 
-    def test_it_may_be_done_in_plain_keras(self, answered):
-        assert answered(keras_state.check_hand_over, hand_over_in_keras) == (True, "Right.")
+    @pytest.mark.parametrize("answer", [reset_with_a_list, reset_with_helpers])
+    def test_other_ways_to_reset_all_are_right(self, answered, answer):
+        assert answered(keras_state.check_reset_all, answer) == (True, "Right.")

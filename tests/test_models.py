@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from helpers.engine import window_step
 from helpers.models import build_rnn, get_states, reset_states, set_states
 from helpers.probes import gradient_reach, state_reach, trace_masks, trace_states
 from helpers.training import predict_windows, train_windows
@@ -113,6 +114,179 @@ def test_a_reset_row_reads_the_next_sequence_as_a_fresh_model_does(stateful, sta
 
 def test_a_functional_stateful_model_has_its_states_too(stateful, states):
     assert_same(get_states(functional(stateful)), states)
+
+
+# --- states wherever they are kept -----------------------------------------------------------
+
+
+def sequential(*middle, shape=(None, 3), batch_size=None):
+    return keras.Sequential([keras.Input(shape, batch_size), *middle])
+
+
+def functional(model):
+    return keras.Model(model.inputs, model.outputs)
+
+
+class Own(keras.Model):
+    """Somebody's own model: its layers stand in a dictionary."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = {"low": [stateful_gru(4, return_sequences=True)], "high": stateful_gru(2)}
+
+    def call(self, x):
+        return self.parts["high"](self.parts["low"][0](x))
+
+
+def stateful_gru(units, **options):
+    return layers.GRU(units, stateful=True, **options)
+
+
+def stateful_lstm(units, **options):
+    return layers.LSTM(units, stateful=True, **options)
+
+
+def nested():
+    lower = keras.Sequential([stateful_lstm(4, return_sequences=True), layers.Dropout(0.5)])
+    middle = keras.Sequential([lower, stateful_gru(5, return_sequences=True)])
+    top = [stateful_gru(2, return_sequences=True), middle, stateful_lstm(3)]
+    return sequential(*top, batch_size=BATCH)
+
+
+def shared():
+    """The same layer in two places: it has one state."""
+    x = keras.Input((None, 3), batch_size=BATCH)
+    layer = stateful_gru(3, return_sequences=True)
+    return keras.Model(x, layer(keras.Sequential([layer])(x)))
+
+
+def cells():
+    stack = [layers.LSTMCell(4), layers.GRUCell(3), layers.SimpleRNNCell(2)]
+    return sequential(layers.RNN(stack, stateful=True), batch_size=BATCH)
+
+
+def some():
+    """A layer that is not stateful between two that are."""
+    middle = layers.GRU(4, return_sequences=True)
+    return sequential(
+        stateful_gru(3, return_sequences=True), middle, stateful_lstm(2), batch_size=BATCH
+    )
+
+
+def two_ways():
+    return sequential(layers.Bidirectional(stateful_lstm(3)), batch_size=BATCH)
+
+
+def timesteps_of_timesteps():
+    inner = layers.TimeDistributed(stateful_gru(3))
+    return sequential(inner, stateful_lstm(2), shape=(4, 5, 3), batch_size=BATCH)
+
+
+def images():
+    layer = layers.ConvLSTM2D(2, 2, stateful=True)
+    return sequential(layer, shape=(4, 5, 6, 3), batch_size=BATCH)
+
+
+def signals():
+    low = layers.ConvLSTM1D(2, 2, stateful=True, return_sequences=True)
+    middle = layers.TimeDistributed(layers.Flatten())
+    return sequential(low, middle, stateful_gru(3), shape=(4, 5, 3), batch_size=BATCH)
+
+
+def own():
+    model = Own()
+    model(np.zeros((BATCH, 4, 3), "float32"))
+    reset_states(model)
+    return model
+
+
+PLACES = {
+    nested: [(3, 2), (3, 4), (3, 4), (3, 5), (3, 3), (3, 3)],
+    shared: [(3, 3)],
+    cells: [(3, 4), (3, 4), (3, 3), (3, 2)],
+    some: [(3, 3), (3, 2), (3, 2)],
+    two_ways: [(3, 3)] * 4,
+    timesteps_of_timesteps: [(3, 3), (3, 2), (3, 2)],
+    images: [(3, 4, 5, 2)] * 2,
+    signals: [(3, 4, 2), (3, 4, 2), (3, 3)],
+    own: [(3, 4), (3, 2)],
+}
+
+
+@pytest.fixture(params=PLACES, ids=lambda place: place.__name__)
+def kept(request, make_trained_like, rng):
+    """A model, inputs, Keras' answer to them from zeros, the states then, and its next answer."""
+    model = make_trained_like(request.param())
+    shape = (2, 3) if request.param is own else model.input_shape[1:]
+    x = rng.normal(size=(BATCH, *(axis or 2 for axis in shape))).astype("float32")
+    first = model.predict(x, verbose=0)
+    states = get_states(model)
+    second = model.predict(x, verbose=0)
+    assert np.abs(second - first).reshape(BATCH, -1).max(axis=1).min() > 1e-3
+    return model, x, first, states, second, PLACES[request.param]
+
+
+def test_every_state_is_found_in_order_and_can_be_reset_set_and_reset_by_row(kept):
+    model, x, first, states, second, shapes = kept
+    assert [state.shape for state in states] == shapes
+    reset_states(model)
+    assert all((state == 0).all() for state in get_states(model))
+    np.testing.assert_array_equal(model.predict(x, verbose=0), first)
+    set_states(model, states)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), second)
+    set_states(model, states)
+    reset_states(model, rows=[1])
+    mixed = model.predict(x, verbose=0)
+    np.testing.assert_allclose(mixed[1], first[1], atol=1e-6)
+    np.testing.assert_allclose(mixed[[0, 2]], second[[0, 2]], atol=1e-6)
+
+
+def test_states_go_through_a_file(make_trained_like, rng, tmp_path):
+    stack = [stateful_lstm(2, return_sequences=True) for _ in range(6)]  # arr_10 after arr_9
+    model = make_trained_like(sequential(*stack, batch_size=BATCH))
+    x = rng.normal(size=(BATCH, 2, 3)).astype("float32")
+    model.predict(x, verbose=0)
+    np.savez(tmp_path / "state.npz", *get_states(model))
+    expected = model.predict(x, verbose=0)
+    reset_states(model)
+    set_states(model, list(np.load(tmp_path / "state.npz").values()))
+    np.testing.assert_array_equal(model.predict(x, verbose=0), expected)
+
+
+def test_a_wrong_last_state_changes_nothing(kept, assert_refused):
+    model, _, _, _, _, shapes = kept
+    before = get_states(model)
+    wrong = [state + 1 for state in before]
+    wrong[-1] = wrong[-1][:2]
+    received = f"Received: an array of shape {wrong[-1].shape}."
+    words = f"`states[{len(wrong) - 1}]` must", f"units) = {shapes[-1]}", received
+    assert_refused(lambda: set_states(model, wrong), ValueError, *words)
+    assert_same(get_states(model), before)
+
+
+def test_the_engine_takes_and_gives_states_in_the_order_of_get_states(stateful, states, rng):
+    window = rng.normal(size=(BATCH, 4, 3)).astype("float32")
+    window_end = window_step(stateful)(window, states, np.ones((BATCH, 4), bool)).states
+    stateful(window)
+    for got, expected in zip(window_end, get_states(stateful), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def two_sizes():
+    x = keras.Input((4, 3), batch_size=BATCH)
+    halves = stateful_gru(2)(keras.ops.reshape(x, (2 * BATCH, 2, 3)))
+    return keras.Model(x, stateful_gru(2)(keras.ops.reshape(halves, (BATCH, 2, 2))))
+
+
+def test_rows_are_refused_where_layers_keep_different_numbers_of_them(assert_refused):
+    model, x = two_sizes(), np.ones((BATCH, 4, 3), "float32")
+    first = model.predict(x, verbose=0)
+    before = get_states(model)
+    words = "`rows` must be None", "Received: states of [3, 6] rows."
+    assert_refused(lambda: reset_states(model, rows=[1]), ValueError, *words)
+    assert_same(get_states(model), before)
+    reset_states(model)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), first)
 
 
 # --- the programs kept with a model ----------------------------------------------------------
@@ -237,24 +411,24 @@ def test_rows_are_reset_all_or_none(stateful, states, rows, error, words, assert
     assert_same(get_states(stateful), states)
 
 
-def sequential(*middle, shape=(None, 3), batch_size=None):
-    return keras.Sequential([keras.Input(shape, batch_size), *middle])
-
-
-def functional(model):
-    return keras.Model(model.inputs, model.outputs)
+def stateful_too_late():
+    model = sequential(layers.GRU(2))
+    model.layers[0].stateful = True
+    return model
 
 
 @pytest.mark.parametrize(
-    "model",
+    ("model", "error", "words"),
     {
-        "no model": None,
-        "not stateful": build_rnn(3, features=3),
-        "no recurrent layer": sequential(layers.Dense(2)),
-        "one layer is not stateful": sequential(
-            layers.GRU(2, stateful=True, return_sequences=True), layers.GRU(2), batch_size=2
+        "no model": (None, TypeError, ("must be a Keras model", "Received: NoneType")),
+        "no stateful layer": (build_rnn(3, features=3), ValueError, ("a model without a",)),
+        "no recurrent layer": (sequential(layers.Dense(2)), ValueError, ("a model without a",)),
+        "unbuilt": (
+            keras.Sequential([layers.GRU(2, stateful=True, name="late")]),
+            ValueError,
+            ("must have built its stateful layers", "Received: 'late'", "batch_size=…"),
         ),
-        "unbuilt": keras.Sequential([layers.GRU(2, stateful=True)]),
+        "stateful too late": (stateful_too_late(), ValueError, ("'gru", "never gets one")),
     }.values(),
 )
 @pytest.mark.parametrize(
@@ -262,20 +436,8 @@ def functional(model):
     [get_states, reset_states, lambda model: set_states(model, [])],
     ids=["get", "reset", "set"],
 )
-def test_only_a_stateful_model_has_states(model, call, assert_refused):
-    words = "`model` must have recurrent layers, all of them stateful", "Received: a model"
-    assert_refused(lambda: call(model), ValueError, *words)
-
-
-@pytest.mark.parametrize(
-    "call",
-    [get_states, reset_states, lambda model: set_states(model, [])],
-    ids=["get", "reset", "set"],
-)
-def test_the_states_of_a_bidirectional_layer_are_refused(call, assert_refused):
-    model = sequential(layers.Bidirectional(layers.GRU(2, stateful=True)), batch_size=2)
-    words = "`model` must read forwards", "Bidirectional layer", "the backward half"
-    assert_refused(lambda: call(model), ValueError, *words)
+def test_a_model_whose_states_cannot_be_found_is_refused(model, call, error, words, assert_refused):
+    assert_refused(lambda: call(model), error, "`model` must", *words)
 
 
 class OwnGRU(layers.GRU):

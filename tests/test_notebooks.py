@@ -68,6 +68,7 @@ def test_there_are_lessons():
         "10_clinic_padding",
         "11_forecast",
         "12_choose_your_steps",
+        "13_serving",
         "14_two_levels",
         "15_ahead",
     ]

@@ -6,7 +6,6 @@ import numpy as np
 from helpers import plots
 from helpers.exercises import AnswerError, answer_of, feedback
 from helpers.explorers import LABEL, Explorer, Position
-from helpers.models import build_rnn, get_states, set_states
 from helpers.quiet import keras
 from helpers.validation import check_whole_number
 
@@ -200,57 +199,45 @@ def _what_was_reset(answer, given, rows):
 
 
 @feedback
-def check_hand_over(function):
-    """Say whether `function(many, one, row)` makes `one` go on as that row of `many` would."""
-    rng = np.random.default_rng(5)
-    many, one = (
-        build_rnn(4, features=2, stateful=True, batch_size=batch_size) for batch_size in (3, 1)
-    )
-    many.set_weights([rng.normal(scale=0.5, size=w.shape) for w in many.get_weights()])
-    states = [rng.normal(scale=0.5, size=(3, 4)).astype("float32") for _ in ("h", "c")]
-    for row in (2, 0):
-        one.set_weights([np.zeros_like(w) for w in one.get_weights()])
-        set_states(one, [np.zeros((1, 4), "float32")] * 2)
-        set_states(many, states)
-        weights = many.get_weights()
-        if _handed_over(function, many, one, row) is not one:
-            raise AnswerError("Not yet: return `one`, the model with batch size 1.")
-        if not _equal(many.get_weights(), weights) or not _equal(get_states(many), states):
-            raise AnswerError("Not yet: `many` has changed. Its own sequences are to go on.")
-        if not _equal(one.get_weights(), weights):
-            raise AnswerError("Not yet: `one` has other weights than `many`.")
-        if not _equal(get_states(one), [state[[row]] for state in states]):
-            raise AnswerError(f"Not yet: with row={row}, {_what_came_over(one, states, row)}")
+def check_reset_all(function):
+    """Say whether `function(model)` resets each layer of a model, in models within it too."""
+    for place, floors in (("in the model itself", 0), ("one floor down", 1), ("two down", 2)):
+        model = _floors(floors)
+        layers = _recurrent_layers(model)
+        weights = model.get_weights()
+        for layer in layers:
+            for state in layer.states or ():
+                state.assign(np.ones(state.shape))
+        if answer_of(function, model) is not model:
+            raise AnswerError("Not yet: return the model that was given.")
+        if not all(map(np.array_equal, model.get_weights(), weights)):
+            raise AnswerError("Not yet: the weights have changed. Only the states go to zero.")
+        if any(np.any(layer.states[0]) for layer in layers if layer.stateful):
+            raise AnswerError(f"Not yet: a {_left_over(layers)} {place} still holds its state.")
+        if any(np.any(state) for layer in layers for state in layer.states or ()):
+            raise AnswerError("Not yet: h of the LSTM is at zero, c is not.")
 
 
-def _handed_over(function, many, one, row):
-    try:
-        return answer_of(function, many, one, row)
-    except AnswerError as problem:
-        if "list index out of range" not in str(problem):
-            raise
-        raise AnswerError(
-            "Not yet: the list that `get_states(many)` returns holds h and c; the rows are inside "
-            "each array."
-        ) from None
+def _floors(count):
+    """Return a model of two stateful layers, one that is not, and models of that kind within."""
+    options = {"return_sequences": True}
+    layers = [
+        keras.layers.LSTM(2, stateful=True, **options),
+        keras.layers.SimpleRNN(2, **options),
+        *([_floors(count - 1)] if count else []),
+        keras.layers.GRU(2, stateful=True, **options),
+    ]
+    return keras.Sequential([keras.Input((None, 2), batch_size=2), *layers])
 
 
-def _what_came_over(one, states, row):
-    """Return what is off with a state that should have been that row of `states`."""
-    found = get_states(one)
-    right = [np.array_equal(f, state[[row]]) for f, state in zip(found, states, strict=True)]
-    if not np.any(found):
-        return "the weights are there, and the state is still 0. No weight holds it."
-    if any(right):
-        done, left = ("h", "c") if right[0] else ("c", "h")
-        return f"{done} came over, {left} did not."
-    for other in range(3):
-        if _equal(found, [state[[other]] for state in states]):
-            return f"that is the state of row {other}."
-    if _equal(found[::-1], [state[[row]] for state in states]):
-        return "h and c have changed places."
-    return f"`one` holds another state than row {row} of `many`."
+def _recurrent_layers(model):
+    found = []
+    for layer in model.layers:
+        found += _recurrent_layers(layer) if isinstance(layer, keras.Model) else [layer]
+    return found
 
 
-def _equal(arrays, others):
-    return all(map(np.array_equal, arrays, others))
+def _left_over(layers):
+    """Return the kind of the last stateful layer that is not at zero."""
+    left = [layer for layer in layers if layer.stateful and np.any(layer.states[0])]
+    return type(left[-1]).__name__

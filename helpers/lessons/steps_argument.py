@@ -82,6 +82,12 @@ class Watched(NamedTuple):
         return "\n".join(shown)
 
 
+def ten_rows():
+    """Return x and y for `fit`, (10, 1) each: the target of a row is its number."""
+    y = np.arange(10.0)[:, None]
+    return y / 10, y
+
+
 def watch_fit(*data, **options):
     """Fit a small model and write down which rows each epoch draws.
 

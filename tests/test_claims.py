@@ -3492,6 +3492,26 @@ def some_rows_can_be_reset():
 
 
 @claim(
+    "`Normalization` and `Rescaling` layers are saved with a model: loaded, it reads and answers "
+    "in the data's own unit."
+)
+def a_model_keeps_its_scaling_in_the_file():
+    mean, std = np.array([50.0, -3.0]), np.array([20.0, 0.5])
+    plain = keras.Sequential([layers.Input((None, 2)), layers.LSTM(4, return_sequences=True)])
+    scaled = keras.Sequential([layers.Input((None, 2))])
+    scaled.add(layers.Normalization(mean=mean, variance=std**2))
+    scaled.add(layers.LSTM(4, return_sequences=True))
+    scaled.add(layers.Rescaling(7.0, 100.0))
+    scaled.layers[1].set_weights(plain.layers[0].get_weights())
+    with tempfile.TemporaryDirectory() as folder:
+        scaled.save(f"{folder}/model.keras")
+        loaded = keras.models.load_model(f"{folder}/model.keras")
+    z = np.random.default_rng(0).normal(size=(3, 6, 2))
+    found = loaded.predict(mean + std * z, verbose=0)
+    assert np.allclose(found, 100 + 7 * plain.predict(z, verbose=0), rtol=1e-4)
+
+
+@claim(
     "The state is in neither `get_weights()` nor a saved file: a loaded model starts from zeros, "
     "and goes on once the state is assigned to its layers' `states`."
 )

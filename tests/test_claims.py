@@ -3305,35 +3305,6 @@ def stateful_carries_values_and_no_gradient():
 
 
 @claim(
-    "`fit` shuffles the rows of arrays unless `shuffle=False`, and does so with a stateful model "
-    "without an error or a warning."
-)
-def fit_shuffles_a_stateful_model_in_silence():
-    class Note(keras.layers.Layer):
-        def call(self, x):
-            tf.py_function(lambda rows: seen.append(rows.numpy().ravel().tolist()), [x], [])
-            return x
-
-    orders = {}
-    for options in ({}, {"shuffle": False}):
-        keras.utils.set_random_seed(0)
-        seen = []
-        inputs = keras.Input((1, 1), batch_size=2)
-        outputs = keras.layers.SimpleRNN(1, stateful=True)(Note()(inputs))
-        model = keras.Model(inputs, outputs)
-        model.compile("sgd", "mse", run_eagerly=True)
-        x = np.arange(12.0).reshape(12, 1, 1)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            model.fit(x, np.zeros((12, 1)), batch_size=2, verbose=0, **options)
-        assert not caught
-        orders[len(options)] = [row for batch in seen[-6:] for row in batch]
-    assert orders[1] == list(range(12))
-    assert orders[0] != orders[1]
-    assert sorted(orders[0]) == orders[1]
-
-
-@claim(
     "The state of a stateful layer stays as it is from one call of `fit` to the next, until "
     "`reset_state()` of the layer sets it to zeros."
 )

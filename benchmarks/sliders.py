@@ -12,7 +12,6 @@ from IPython.display import display
 
 from helpers import data, explorers
 from helpers.lessons import (
-    choose_your_steps,
     clinic_state,
     fixed_steps,
     full_sequence,
@@ -35,7 +34,6 @@ EXPLORERS = (
     "targets",
     "layers",
     "batches",
-    "autocorrelation",
 )
 PRESSES = 30
 # The time at which a key goes down, and that of the first frame that has the new picture.
@@ -78,7 +76,6 @@ TRAIN = """cell => new Promise(resolve => {
 def make(name):
     """Return an explorer: what a notebook cell of the benchmark shows."""
     batch, ragged = data.fixed_length_batch(), data.ragged_batch()
-    sunspots = data.load_sunspots().numbers
     rnn = build_rnn(32, features=batch[0].shape[-1])
     makers = {
         "windows": lambda: explorers.explore_windows(ragged, steps=2),
@@ -91,7 +88,6 @@ def make(name):
         "layers": lambda: mask_microscope.explore_layers(ragged),
         "batches": lambda: clinic_state.explore_batches(),
         "training": reach.explore_training,
-        "autocorrelation": lambda: choose_your_steps.explore_autocorrelation([sunspots[:, None]]),
     }
     return makers[name]()
 

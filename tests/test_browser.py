@@ -84,25 +84,6 @@ def test_lesson_runs_and_moves(lab, page, lesson):
     _look_at_every_size(page, name)
 
 
-def test_a_file_of_ones_own_is_read_where_its_path_is_typed(lab, page, folder):
-    rain = "\n".join(f"{day},{day % 7}" for day in range(3, 60))
-    (folder / "rain.csv").write_text(f"day,rain\n1,0.5\n2,\n{rain}\n")
-    open_notebook(page, lab, "12_choose_your_steps.ipynb")
-    cell = page.locator(".jp-CodeCell", has_text="explore_own_data()")
-    cell.locator(".cm-content").click()
-    for command in ("notebook:run-all-above", "notebook:run-cell"):
-        page.evaluate("command => void window.jupyterapp.commands.execute(command)", command)
-    path = cell.get_by_placeholder("folder/file.csv")
-    path.fill("rain.csv")
-    path.press("Enter")
-    cell.get_by_text("Received: a gap in line 3").wait_for()
-    cell.get_by_label("fill gaps with the value before").check()
-    cell.get_by_text("One series of 59 timesteps").wait_for()
-    assert page.evaluate(CUT_OFF) == []
-    _assert_no_errors(page, "12_choose_your_steps.ipynb")
-    assert page.problems == []
-
-
 def _read(lesson):
     return nbformat.read(ROOT / "notebooks" / lesson, as_version=4)
 

@@ -3305,35 +3305,6 @@ def stateful_carries_values_and_no_gradient():
 
 
 @claim(
-    "`fit` shuffles the rows of arrays unless `shuffle=False`, and does so with a stateful model "
-    "without an error or a warning."
-)
-def fit_shuffles_a_stateful_model_in_silence():
-    class Note(keras.layers.Layer):
-        def call(self, x):
-            tf.py_function(lambda rows: seen.append(rows.numpy().ravel().tolist()), [x], [])
-            return x
-
-    orders = {}
-    for options in ({}, {"shuffle": False}):
-        keras.utils.set_random_seed(0)
-        seen = []
-        inputs = keras.Input((1, 1), batch_size=2)
-        outputs = keras.layers.SimpleRNN(1, stateful=True)(Note()(inputs))
-        model = keras.Model(inputs, outputs)
-        model.compile("sgd", "mse", run_eagerly=True)
-        x = np.arange(12.0).reshape(12, 1, 1)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            model.fit(x, np.zeros((12, 1)), batch_size=2, verbose=0, **options)
-        assert not caught
-        orders[len(options)] = [row for batch in seen[-6:] for row in batch]
-    assert orders[1] == list(range(12))
-    assert orders[0] != orders[1]
-    assert sorted(orders[0]) == orders[1]
-
-
-@claim(
     "The state of a stateful layer stays as it is from one call of `fit` to the next, until "
     "`reset_state()` of the layer sets it to zeros."
 )
@@ -3489,6 +3460,26 @@ def some_rows_can_be_reset():
         assert np.allclose(found[2], alone_after(model, x[2]), atol=1e-5)
         anew = np.allclose(found[1], alone_after(model, x[1, 5:]), atol=1e-3)
         assert anew == (reset == (0, 1))
+
+
+@claim(
+    "`Normalization` and `Rescaling` layers are saved with a model: loaded, it reads and answers "
+    "in the data's own unit."
+)
+def a_model_keeps_its_scaling_in_the_file():
+    mean, std = np.array([50.0, -3.0]), np.array([20.0, 0.5])
+    plain = keras.Sequential([layers.Input((None, 2)), layers.LSTM(4, return_sequences=True)])
+    scaled = keras.Sequential([layers.Input((None, 2))])
+    scaled.add(layers.Normalization(mean=mean, variance=std**2))
+    scaled.add(layers.LSTM(4, return_sequences=True))
+    scaled.add(layers.Rescaling(7.0, 100.0))
+    scaled.layers[1].set_weights(plain.layers[0].get_weights())
+    with tempfile.TemporaryDirectory() as folder:
+        scaled.save(f"{folder}/model.keras")
+        loaded = keras.models.load_model(f"{folder}/model.keras")
+    z = np.random.default_rng(0).normal(size=(3, 6, 2))
+    found = loaded.predict(mean + std * z, verbose=0)
+    assert np.allclose(found, 100 + 7 * plain.predict(z, verbose=0), rtol=1e-4)
 
 
 @claim(

@@ -25,9 +25,7 @@ def notebook(request):
     return nbformat.read(request.param, as_version=4)
 
 
-# Those that have not been rewritten yet: with asserts, long cells and answers in sight.
-OLD_FORM = {"12_choose_your_steps"}
-NEW_FORM = [path for path in LESSONS if path.stem not in OLD_FORM]
+NEW_FORM = LESSONS  # all are in the form that the tests below hold
 
 
 @pytest.fixture(params=NEW_FORM, ids=lambda path: path.stem)

@@ -1,94 +1,46 @@
-"""The checks of the lesson accept what is right, and give a hint where it is not."""
+"""The exercises of the lesson on choosing steps."""
 
-from itertools import pairwise
+import statistics
 
 import numpy as np
-import pytest
 
-from helpers.lessons import choose_your_steps as lesson
-
-
-@pytest.mark.parametrize(
-    "solution",
-    [
-        lambda series: np.sqrt(np.mean((series[1:] - series[:-1]) ** 2)),
-        lambda series: np.linalg.norm(np.diff(series)) / np.sqrt(len(series) - 1),
-        lambda series: (sum((b - a) ** 2 for a, b in pairwise(series)) / (len(series) - 1)) ** 0.5,
-    ],
-)
-def test_every_way_to_measure_copying_is_right(solution, answered):
-    assert answered(lesson.check_copying, solution) == (True, "Right.")
+from helpers.lessons.choose_your_steps import checks
+from tests.exercises import ExerciseTests
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        (lambda series: ..., "Not answered yet."),
-        (lambda series: np.mean((series[1:] - series[:-1]) ** 2), "square root"),
-        (lambda series: np.abs(np.diff(series)).mean(), "square root"),
-        (lambda series: np.diff(series), "yours is"),
-        (lambda series: 1 / 0, "ZeroDivisionError"),
-        (None, "Not yet"),
-    ],
-)
-def test_a_wrong_miss_gets_a_hint(wrong, words, answered):
-    right, out = answered(lesson.check_copying, wrong)
-    assert not right
-    assert words in out
+def right(higher, lower):
+    apart = higher - lower
+    return apart.mean() / (apart.std(ddof=1) / np.sqrt(len(apart)))
 
 
-@pytest.mark.parametrize(
-    "solution",
-    [
-        lambda errors, margin: min(
-            n for n in errors if errors[n] <= (1 + margin) * min(errors.values())
-        ),
-        lambda errors, margin: next(
-            n for n, e in sorted(errors.items()) if e / min(errors.values()) - 1 <= margin
-        ),
-    ],
-)
-def test_every_way_to_find_the_shortest_is_right(solution, answered):
-    assert answered(lesson.check_shortest, solution) == (True, "Right.")
+def with_statistics(higher, lower):
+    apart = [float(a - b) for a, b in zip(higher, lower, strict=True)]
+    return statistics.mean(apart) * len(apart) ** 0.5 / statistics.stdev(apart)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        (lambda errors, margin: ..., "Not answered yet."),
-        (lambda errors, margin: min(errors, key=errors.get), "yours is 16"),
-        (lambda errors, margin: min(errors), "yours is 1."),
-        (lambda errors, margin: next(iter(errors)), "yours is"),
-        (
-            lambda errors, margin: min(n for n, e in errors.items() if e <= 20 * (1 + margin)),
-            "yours is",
-        ),
-    ],
-)
-def test_a_wrong_window_gets_a_hint(wrong, words, answered):
-    right, out = answered(lesson.check_shortest, wrong)
-    assert not right
-    assert words in out
+def unpaired(higher, lower):
+    error = np.sqrt((higher.var(ddof=1) + lower.var(ddof=1)) / len(lower))
+    return (higher.mean() - lower.mean()) / error
 
 
-@pytest.mark.parametrize("answer", ["bd", "db", ["b", "d"], {"B", "D"}, "b, d"])
-def test_the_supported_sentences_may_be_given_in_any_way(answer, answered):
-    assert answered(lesson.check_supported, answer) == (True, "Right.")
+class TestExercises(ExerciseTests):
+    lesson = checks
+    RIGHT = {"standard_errors": (right,), "supported": ("bd",)}
+    WRONG = [
+        ("standard_errors", (lambda a, b: -right(a, b),), "the sign"),
+        ("standard_errors", (lambda a, b: np.mean(a - b),), "Divide it by its standard error"),
+        ("standard_errors", (lambda a, b: np.mean(a - b) / np.std(a - b, ddof=1),), "by the root"),
+        ("standard_errors", (lambda a, b: right(a, b) * (len(a) / (len(a) - 1)) ** 0.5,), "ddof"),
+        ("standard_errors", (unpaired,), "pair them"),
+        ("standard_errors", (lambda a, b: right(a, b) > 2,), "divide the mean of the differences"),
+        ("supported", ("abd",), "does not support 'a'"),
+        ("supported", ("bcd",), "does not support 'c'"),
+        ("supported", ("bde",), "does not support 'e'"),
+        ("supported", ("d",), "a sentence is missing. What do 3.1"),
+        ("supported", ("b",), "a sentence is missing. Compare the seconds"),
+        ("supported", ("bdx",), "by their letters"),
+    ]
 
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (..., "Not answered yet."),
-        ("abd", "does not support 'a'"),
-        ("bcd", "does not support 'c'"),
-        ("b", "Compare the memory"),
-        ("d", "with that of copying"),
-        ("bde", "by their letters"),
-        (3, "cannot be read"),
-    ],
-)
-def test_unsupported_sentences_get_a_hint(answer, words, answered):
-    right, out = answered(lesson.check_supported, answer)
-    assert not right
-    assert words in out
+    def test_other_right_answers(self, answered):
+        assert answered(checks.check_standard_errors, with_statistics) == (True, "Right.")
+        assert answered(checks.check_supported, ["D", "b"]) == (True, "Right.")

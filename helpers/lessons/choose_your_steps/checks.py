@@ -1,61 +1,45 @@
-"""The exercises of lesson 07."""
+"""The exercises."""
 
 import numpy as np
 
 from helpers.exercises import AnswerError, answer_of, feedback, filled_in
 
-_SERIES = ([1.0, 2.0, 4.0, 3.0], [5.0, 5.0, 5.0], [0.0, -3.0, 1.5, 2.0, -1.0])
-_TABLES = (
-    ({1: 24.0, 4: 20.4, 16: 20.0, 64: 21.5}, 0.05, 4),
-    ({64: 3.0, 16: 3.0, 4: 3.2}, 0.01, 16),
-    ({8: 1.0, 2: 1.02, 1: 1.2}, 0.0, 8),
-    ({1: 0.5, 10: 0.4, 100: 0.1}, 10.0, 1),
-)
+_MISSING = {"b": "What do 3.1 standard errors say?", "d": "Compare the seconds."}
+_NOT_SHOWN = {
+    "a": "The two differ by 0.6 standard errors.",
+    "c": "No model with windows of 8 was trained.",
+    "e": "Not shown to differ is one thing, shown to be equal another.",
+}
 
 
 @feedback
-def check_copying(function):
-    """Say whether `function(series)` is the typical miss of copying the last value."""
-    for series in _SERIES:
-        answer = answer_of(function, np.array(series))
-        right = np.sqrt(np.mean(np.diff(series) ** 2))
+def check_standard_errors(function):
+    """Say whether `function(higher, lower)` is the difference of errors in standard errors."""
+    for n, rng in ((8, np.random.default_rng(3)), (5, np.random.default_rng(4))):
+        lower, apart = rng.gamma(4, 50, size=n), rng.normal(20, 10, size=n)
+        answer = answer_of(function, lower + apart, lower.copy())
+        right = apart.mean() / apart.std(ddof=1) * np.sqrt(n)
+        unpaired = apart.mean() / np.sqrt(((lower + apart).var(ddof=1) + lower.var(ddof=1)) / n)
+        near = {
+            -right: "the sign: it is positive where `lower` is lower.",
+            apart.mean(): "that is the difference. Divide it by its standard error.",
+            right / np.sqrt(n): "a mean of n blocks varies less than one block, by the root of n.",
+            right * np.sqrt(n / (n - 1)): "`std` divides by n unless you say `ddof=1`.",
+            unpaired: "pair them: take the differences block by block, and see how they vary.",
+        }
         if np.ndim(answer) or not np.isclose(answer, right):
-            raise AnswerError(
-                f"Not yet: for the series {series} yours is {answer!r}. The forecast of each value "
-                "is the one before it; the first value has none. Square the differences, take "
-                "their mean, then its square root.",
-            )
-
-
-@feedback
-def check_shortest(function):
-    """Say whether `function(errors, margin)` is the shortest window close to the best."""
-    for errors, margin, right in _TABLES:
-        answer = answer_of(function, dict(errors), margin)
-        if np.ndim(answer) or answer != right:
-            raise AnswerError(
-                f"Not yet: for the errors {errors} and a margin of {margin:.0%} yours is "
-                f"{answer!r}. Which windows have an error of at most {1 + margin:g} times the "
-                "lowest? Which of them is the shortest?",
-            )
+            said = [words for value, words in near.items() if np.allclose(answer, value)]
+            said += ["divide the mean of the differences by their standard deviation over √n."]
+            raise AnswerError(f"Not yet: {said[0]}")
 
 
 @feedback
 def check_supported(answer):
-    """Say whether these are the sentences that the table of the exercise supports."""
-    answer = filled_in(answer)
-    letters = {str(letter).strip().lower() for letter in answer} - {"", ","}
-    for letter, why in (
-        ("a", "The two errors lie 4 % apart, and the difference is 0.6 times its wobble."),
-        ("c", "Only windows of 4 and 32 were measured."),
-    ):
-        if letter in letters:
-            raise AnswerError(f"Not yet: the table does not support {letter!r}. {why}")
-    for letter, why in (
-        ("b", "Compare its error with that of copying, and look at the wobble."),
-        ("d", "Compare the memory in the two lines."),
-    ):
-        if letter not in letters:
-            raise AnswerError(f"Not yet: one sentence is missing. {why}")
-    if letters - set("bd"):
-        raise AnswerError("Not yet: name sentences by their letters, a to d.")
+    """Say whether these are the letters of the sentences that the table supports."""
+    letters = set("".join(filled_in(answer)).lower()) - set(" ,")
+    for letter in sorted(letters & set(_NOT_SHOWN)):
+        raise AnswerError(f"Not yet: the table does not support {letter!r}. {_NOT_SHOWN[letter]}")
+    for letter in sorted(set(_MISSING) - letters):
+        raise AnswerError(f"Not yet: a sentence is missing. {_MISSING[letter]}")
+    if letters != set(_MISSING):
+        raise AnswerError("Not yet: name sentences by their letters, a to e.")

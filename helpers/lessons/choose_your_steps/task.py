@@ -1,0 +1,172 @@
+"""A forecast task: sequences cut in time into four parts, and forecasts without a model."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from helpers.validation import check_flag, check_sequences, check_whole_number
+
+STOP, COMPARE, LAST, END = 1, 2, 3, 4  # places in `cuts`: where these parts begin, and the end
+_BLOCKS = 8
+_LAGS = 1, 2, 4, 8, 16, 32
+_MOST = 12_000  # timesteps that are used, of all sequences together
+_TREND = "The values have a trend: compare with `difference=True`, which forecasts the change."
+
+
+class Task(NamedTuple):
+    """What `forecast_task` makes; a list has an entry a sequence.
+
+    A model reads `inputs` (timesteps_i, features) and learns to answer `targets` (timesteps_i -
+    horizon,). Of `baselines`, forecasts by name, entry t is for `values[t + horizon]`.
+    """
+
+    values: list  # of the feature to forecast, in its own unit
+    inputs: list
+    targets: list
+    cuts: list
+    horizon: int
+    difference: bool
+    read: tuple  # mean and standard deviation of each feature read
+    answered: tuple  # and of what is answered
+    baselines: dict
+    notes: list
+
+
+def forecast_task(sequences, *, target=0, horizon=1, season=None, difference=False):
+    """Prepare the forecast of the feature `target`, `horizon` timesteps ahead.
+
+    Each of the (timesteps_i, features) sequences is cut in time: its first 48 % train, 12 % say
+    when to stop, 25 % are for comparing, the last 15 % for the end. Only the first two are
+    fitted to. `season` is in timesteps; None takes the highest peak of the autocorrelation. With
+    `difference` models read changes and forecast the change, for series with a trend.
+    """
+    sequences = [np.asarray(each, float) for each in check_sequences(sequences)]
+    target = check_whole_number("target", target, minimum=0, maximum=sequences[0].shape[1] - 1)
+    horizon = check_whole_number("horizon", horizon)
+    difference = check_flag("difference", difference)
+    used, cuts, notes = _cut(sequences, horizon, difference)
+    values = [each[difference:, target] for each in used]
+    inputs = [np.diff(each, axis=0) for each in used] if difference else used
+    targets = [each[horizon:] - difference * each[:-horizon] for each in values]
+    read = _statistics(_before(inputs, cuts, COMPARE))
+    answered = _statistics(_before(targets, cuts, COMPARE, -horizon))
+    known = _before(values, cuts, COMPARE)
+    if np.ptp(np.concatenate(known)) == 0:
+        raise ValueError(
+            "`target` must be a feature that changes. Received: one that stays the same in the "
+            "part for training. Choose another column."
+        )
+    notes += [_TREND] if not difference and _has_trend(known) else []
+    inputs = [(each - read[0]) / read[1] for each in inputs]
+    targets = [(each - answered[0]) / answered[1] for each in targets]
+    task = Task(values, inputs, targets, cuts, horizon, difference, read, answered, {}, notes)
+    return task._replace(baselines=_baselines(task, known, season))
+
+
+def block_errors(task, forecasts, part):
+    """Return the squared errors of eight blocks of a part, in the data's unit.
+
+    A block is a piece of time, the same one in every sequence; where sequences are too short for
+    that, a group of them. Where they differ in size, a larger one counts more, so that the mean
+    of the eight is that of all errors. `forecasts` are as those in `task.baselines`.
+    """
+    squared = []
+    for forecast, values, cut in zip(forecasts, task.values, task.cuts, strict=True):
+        begin, end = cut[part], cut[part + 1]
+        off = forecast[begin - task.horizon : end - task.horizon] - values[begin:end]
+        squared.append(off**2)
+    if min(map(len, squared)) < _BLOCKS:
+        squared = [np.concatenate(squared)]
+    pieces = zip(*(np.array_split(each, _BLOCKS) for each in squared), strict=True)
+    sums = np.array([np.concatenate(piece).sum() for piece in pieces])
+    return sums * _BLOCKS / sum(map(len, squared))
+
+
+def baseline_errors(task, part):
+    """Return `block_errors` of each baseline, by name."""
+    return {name: block_errors(task, each, part) for name, each in task.baselines.items()}
+
+
+def _cut(sequences, horizon, difference):
+    """Return what is used of the sequences, where the parts of each begin, and notes."""
+    most = max(40, _MOST // len(sequences))
+    used, cuts, notes = [], [], []
+    for each in (sequence[-most:] for sequence in sequences):
+        end = len(each) - difference
+        last = end - max(1, 15 * end // 100)
+        compare = last - max(1, 25 * end // 100)
+        stop = compare - max(1, compare // 5)
+        if stop > horizon:
+            used.append(each)
+            cuts.append((0, stop, compare, last, end))
+    if sum(cut[END] for cut in cuts) < 40:
+        raise ValueError(
+            "`sequences` must hold at least 40 timesteps, in sequences twice as long as the horizon"
+            f" or more. Received: lengths {list(map(len, sequences))[:9]}, horizon={horizon}."
+        )
+    if len(used) < len(sequences):
+        notes.append(f"{len(sequences) - len(used)} sequences are too short and left out.")
+    if max(map(len, sequences)) > most:
+        notes.append(f"To stay quick, the last {most:,} timesteps of each sequence are used.")
+    return used, cuts, notes
+
+
+def _before(arrays, cuts, part, more=0):
+    return [each[: cut[part] + more] for each, cut in zip(arrays, cuts, strict=True)]
+
+
+def _statistics(known):
+    """Return mean and standard deviation, 1 where nothing varies."""
+    mean, std = (f(np.concatenate(known), axis=0) for f in (np.mean, np.std))
+    return mean, np.where(std > 1e-12 * np.abs(mean), std, 1.0)
+
+
+def _has_trend(known):
+    """Return whether a straight line in time explains half of what there is."""
+    known = [x for x in known if len(x) >= 20 and np.ptp(x) > 0]
+    shares = [np.corrcoef(np.arange(len(x)), x)[0, 1] ** 2 for x in known]
+    return bool(shares) and np.mean(shares) > 0.5
+
+
+def _season(known):
+    """Return the highest peak of the autocorrelation, in timesteps, or None."""
+    time = np.arange(len(known))
+    flat = known - np.polyval(np.polyfit(time, known, 1), time)
+    if len(flat) < 12 or np.ptp(flat) == 0:
+        return None
+    found = np.correlate(flat, flat, "full")[len(flat) - 1 :][: len(flat) // 3] / (flat @ flat)
+    peaks = [n for n in range(2, len(found) - 1) if found[n - 1] <= found[n] >= found[n + 1]]
+    peaks = [n for n in peaks if found[n] > 0.2 + max(0, found[:n].min())]
+    return max(peaks, key=lambda n: found[n], default=None)
+
+
+def _baselines(task, known, season):
+    longest, mean = max(known, key=len), np.concatenate(known).mean()
+    found = {"copying": task.values, "the mean": [np.full(len(x), mean) for x in task.values]}
+    if season is None:
+        season = _season(longest)
+    else:
+        season = check_whole_number("season", season, minimum=2, maximum=len(longest) - 1)
+    if season:
+        first = np.full(-task.horizon % season, mean)  # there, nothing lies a season before
+        shifted = [np.append(first, x)[: len(x)] for x in task.values]
+        found[f"one season before ({season})"] = shifted
+    pairs = [cut[STOP] - task.horizon for cut in task.cuts]
+    few = [n for n in _LAGS if n <= max(pairs) and 4 * n <= sum(pairs)] or [1]
+    errors = {n: block_errors(task, _line(task, n, mean, STOP), STOP).mean() for n in few}
+    lags = min(errors, key=errors.get)
+    found[f"a straight line on the last {lags}"] = _line(task, lags, mean, COMPARE)
+    return found
+
+
+def _line(task, lags, mean, part):
+    """Forecast by least squares on the last `lags` values, fitted to all before a part."""
+    pasts, rows, nexts, start = [], [], [], lags - 1 + task.horizon
+    for x, cut in zip(task.values, task.cuts, strict=True):
+        padded = np.pad(x - mean, (lags - 1, 0))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, lags)
+        pasts.append(np.insert(windows, 0, 1.0, axis=1))
+        rows.append(pasts[-1][lags - 1 : max(lags - 1, cut[part] - task.horizon)])
+        nexts.append(x[start : max(start, cut[part])])
+    weights = np.linalg.lstsq(np.concatenate(rows), np.concatenate(nexts), rcond=None)[0]
+    return [past @ weights for past in pasts]

@@ -1,0 +1,148 @@
+"""A task is cut in time, its baselines are what they are called, and nothing leaks."""
+
+import numpy as np
+import pytest
+
+from helpers.data import load_japanese_vowels, load_sunspots
+from helpers.lessons.choose_your_steps.task import (
+    COMPARE,
+    END,
+    LAST,
+    STOP,
+    baseline_errors,
+    block_errors,
+    forecast_task,
+)
+
+
+@pytest.fixture
+def series(rng):
+    """A season of 12 on a slow wave, and noise."""
+    time = np.arange(300)
+    return np.sin(2 * np.pi * time / 12) + rng.normal(scale=0.2, size=300)
+
+
+def error(task, name, part=COMPARE):
+    return baseline_errors(task, part)[name].mean()
+
+
+def test_parts_follow_one_another_in_time():
+    task = forecast_task([np.arange(200.0)[:, None] % 7, np.arange(100.0)[:, None] % 5])
+    assert task.cuts == [(0, 96, 120, 170, 200), (0, 48, 60, 85, 100)]
+    assert (STOP, COMPARE, LAST, END) == (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("horizon", [1, 3, 14])
+def test_baselines_are_what_they_are_called(series, horizon):
+    task = forecast_task([series[:, None]], horizon=horizon)
+    start, end = task.cuts[0][COMPARE : LAST + 1]
+    truth = series[start:end]
+    assert list(task.baselines)[:3] == ["copying", "the mean", "one season before (12)"]
+    back = 12 if horizon <= 12 else 24
+    for name, forecast in (
+        ("copying", series[start - horizon : end - horizon]),
+        ("the mean", series[:start].mean()),
+        ("one season before (12)", series[start - back : end - back]),
+    ):
+        blocks = [8 * b.sum() / len(truth) for b in np.array_split((forecast - truth) ** 2, 8)]
+        assert np.allclose(baseline_errors(task, COMPARE)[name], blocks)
+        assert np.isclose(np.mean(blocks), np.mean((forecast - truth) ** 2))
+
+
+def test_the_straight_line_is_least_squares_on_what_was_known(series):
+    task = forecast_task([series[:, None]], horizon=2)
+    (name,) = (each for each in task.baselines if each.startswith("a straight line"))
+    lags, start = int(name.split()[-1]), task.cuts[0][COMPARE]
+    rows = [[1, *series[t - lags + 1 : t + 1]] for t in range(lags - 1, 298)]
+    known = start - 2 - lags + 1
+    line, *_ = np.linalg.lstsq(np.array(rows[:known]), series[lags + 1 : start], rcond=None)
+    assert np.allclose(task.baselines[name][0][lags - 1 : 298], rows @ line)
+
+
+def test_a_line_finds_a_lag_that_it_needs(rng):
+    values = list(rng.normal(size=8))
+    while len(values) < 400:
+        values.append(0.9 * values[-8] + rng.normal(scale=0.3))
+    task = forecast_task([np.array(values)[:, None]])
+    lags = int(list(task.baselines)[-1].split()[-1])
+    assert lags >= 8
+    assert error(task, f"a straight line on the last {lags}") < 0.5 * error(task, "copying")
+
+
+def test_a_season_is_found_given_or_none(series, rng):
+    sunspots = load_sunspots().numbers[:, None]
+    assert "one season before (11)" in forecast_task([sunspots]).baselines
+    assert "one season before (24)" in forecast_task([series[:, None]], season=24).baselines
+    noise = forecast_task([rng.normal(size=(300, 1))]).baselines
+    assert not [name for name in noise if "season" in name]
+    rising = np.arange(300) + 5 * series
+    assert "one season before (12)" in forecast_task([rising[:, None]]).baselines
+
+
+def test_what_is_read_and_answered_is_standardised_by_the_part_for_training(series):
+    two = np.stack([series, 1e6 + 1e3 * series**2], axis=1)
+    task = forecast_task([two], target=1, horizon=3)
+    known = task.cuts[0][COMPARE]
+    assert np.allclose(task.inputs[0][:known].mean(axis=0), 0, atol=1e-6)
+    assert np.allclose(task.inputs[0][:known].std(axis=0), 1)
+    answers = task.targets[0] * task.answered[1] + task.answered[0]
+    assert np.allclose(answers, two[3:, 1])
+
+
+def test_the_change_is_forecast_and_the_error_keeps_its_unit(series):
+    rising = 100 + np.arange(300) + series
+    level, change = (forecast_task([rising[:, None]], difference=each) for each in (False, True))
+    assert np.allclose(change.values[0], rising[1:])
+    answers = change.targets[0] * change.answered[1] + change.answered[0]
+    assert np.allclose(answers, np.diff(rising)[1:])
+    assert np.isclose(error(level, "copying"), error(change, "copying"), rtol=0.05)
+    assert "difference=True" in level.notes[0]
+    assert change.notes == []
+    assert forecast_task([series[:, None]]).notes == []
+
+
+def test_nothing_fitted_sees_the_parts_for_comparing_and_the_last(series, rng):
+    task = forecast_task([series[:, None]])
+    other = series.copy()
+    other[task.cuts[0][COMPARE] :] = 1e3 * rng.normal(size=300 - task.cuts[0][COMPARE])
+    changed = forecast_task([other[:, None]])
+    assert list(changed.baselines) == list(task.baselines)
+    assert [float(x) for x in changed.answered] == [float(x) for x in task.answered]
+    known = task.cuts[0][COMPARE]
+    for name, (forecasts,) in task.baselines.items():
+        assert np.allclose(changed.baselines[name][0][: known - 1], forecasts[: known - 1])
+
+
+def test_blocks_are_pieces_of_time_or_groups_of_short_sequences(series):
+    task = forecast_task([series[:, None], series[::-1, None]])
+    copied = [
+        (x[a - 1 : b - 1] - x[a:b]) ** 2
+        for x, (_, _, a, b, _) in zip(task.values, task.cuts, strict=True)
+    ]
+    blocks = zip(*(np.array_split(each, 8) for each in copied), strict=True)
+    found = block_errors(task, task.baselines["copying"], COMPARE)
+    assert np.allclose(found, [8 * np.concatenate(each).sum() / 150 for each in blocks])
+    vowels = forecast_task(load_japanese_vowels().train.sequences)
+    assert np.isfinite(block_errors(vowels, vowels.baselines["the mean"], COMPARE)).all()
+
+
+def test_long_and_short_sequences_are_said(series):
+    notes = forecast_task([np.resize(series, (20_000, 1)), series[:3, None]]).notes
+    assert notes == [
+        "1 sequences are too short and left out.",
+        "To stay quick, the last 6,000 timesteps of each sequence are used.",
+    ]
+
+
+def test_what_makes_no_task_is_refused(assert_refused, bad_sequences, series):
+    sequences, kind, *words = bad_sequences
+    assert_refused(lambda: forecast_task(sequences), kind, "`sequences", *words)
+    for call, kind, words in (
+        (lambda: forecast_task([series[:30, None]]), ValueError, "at least 40 timesteps"),
+        (lambda: forecast_task([series[:, None]], horizon=200), ValueError, "horizon=200"),
+        (lambda: forecast_task([series[:, None]], target=1), ValueError, "`target`"),
+        (lambda: forecast_task([series[:, None]], season=1), ValueError, "`season`"),
+        (lambda: forecast_task([series[:, None]], difference=1), TypeError, "`difference`"),
+        (lambda: forecast_task([np.ones((100, 1))]), ValueError, "Choose another column"),
+    ):
+        assert_refused(call, kind, words)

@@ -241,6 +241,11 @@ class TestExercises(ExerciseTests):
         ("predict_in_buckets", (in_bucket_order,), "say where its results belong"),
         ("predict_in_buckets", (all_at_once,), "`predict` was called 1 time. Call it once for"),
         ("predict_in_buckets", (padded_to_the_longest,), "timesteps computed, 34 are enough"),
+        (
+            "predict_in_buckets",
+            (in_buckets(call=lambda predict, x, mask: predict((x, mask))),),
+            "`predict` takes two things",
+        ),
         ("predict_in_buckets", (at_many_rows,), "`[sequences[row] for row in rows]`"),
         ("predict_in_buckets", (into_a_list,), "use `np.empty(len(sequences))`"),
         ("predict_in_buckets", (of_sequences,), "takes lengths: `[len(s) for s in sequences]`"),

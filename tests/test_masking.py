@@ -1,6 +1,8 @@
 """Lesson on masking: what padding does to the state, and the exercises."""
 
+import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,17 @@ from helpers.lessons.masking import explore_masks
 from helpers.quiet import keras
 from helpers.windows import length_mask
 from tests.exercises import ExerciseTests
+
+LESSON = Path(__file__).parent.parent / "notebooks" / "03_masking.ipynb"
+
+
+def test_the_review_is_bad_alone_good_in_the_batch_and_bad_with_the_mask():
+    cells = {cell["id"]: cell for cell in json.loads(LESSON.read_text(encoding="utf-8"))["cells"]}
+    printed = ["".join(cells[name]["outputs"][0]["text"]) for name in ("masking-07", "masking-10")]
+    shown = [[float(n) for n in re.findall(r"\[\[(\S+)\]\]", text)] for text in printed]
+    (alone, together), masked = shown
+    assert alone < -0.01 < 0.01 < together  # below 0 is bad
+    assert masked == [alone, alone]
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +120,8 @@ class TestExercises(ExerciseTests):
         ("mask", (lambda n, t: np.arange(t) < n[:, None] - 1,), "your rows have"),
         ("mask", (lambda n, t: np.arange(t) < n,), "Make a column of the lengths: `[:, None]`"),
         ("mask", (lambda n, t: n > 0,), "`np.array(lengths)[:, None]`"),
+        ("mask", (lambda n, t: [[True] * real for real in n],), "your rows have unequal lengths"),
+        ("mask", (lambda n, t: np.arange(1, t) < n[:, None],), "counted from 0"),
         ("mask", (lambda n, t: np.arange(t)[:, None] < n,), "the new axis to the lengths"),
         ("last_outputs", (lambda outputs, mask: outputs[mask],), "`outputs[mask]` gives all"),
         (

@@ -229,7 +229,9 @@ def bars(ax, *styles):
 
 def share(explorer):
     words = re.search(r"real timestep is (\S+) of the largest", explorer.words)[1]
-    return float(words.rstrip("%")) / (100 if words.endswith("%") else 1)
+    digits, _, exponent = words.partition("·10")
+    raised = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    return float(digits) * 10.0 ** int(exponent.translate(raised) or 0)
 
 
 @pytest.mark.parametrize("padding", ["post", "pre"])
@@ -278,18 +280,38 @@ def test_a_sequence_is_needed_and_room_for_it(reader, sequence, assert_refused):
 def shares(take):
     """An answer that takes something from the reach, the number of real timesteps given."""
 
-    def answer(model, sequence, timesteps, padding="post"):
-        padded = pad_batch([sequence], timesteps=timesteps, padding=padding)
+    def answer(model, sequence, timesteps):
+        padded = pad_batch([sequence], timesteps=timesteps)
         return take(gradient_reach(model, padded.inputs), len(sequence))
 
     return answer
+
+
+def padded_in_front(model, sequence, timesteps):
+    padded = pad_batch([sequence], timesteps=timesteps, padding="pre")
+    reach = gradient_reach(model, padded.inputs)
+    return reach[-1] / reach.max()
+
+
+def not_padded(model, sequence, timesteps):
+    reach = gradient_reach(model, sequence[None])
+    return reach[len(sequence) - 1] / reach.max()
+
+
+def with_the_mask(model, sequence, timesteps):
+    return gradient_reach(model, pad_batch([sequence], timesteps=timesteps))[len(sequence) - 1]
 
 
 class TestExercises(ExerciseTests):
     lesson = speakers
     RIGHT = {"share": (shares(lambda reach, n: reach[n - 1] / reach.max()),)}
     WRONG = [
-        ("share", (shares(lambda reach, n: reach[-1] / reach.max()),), "which is padding"),
+        ("share", (shares(lambda reach, n: reach[-1] / reach.max()),), "the last of all, or pad"),
+        ("share", (padded_in_front,), "or pad 'pre'"),
+        ("share", (not_padded,), "or not at all"),
+        ("share", (with_the_mask,), "pass its `.inputs`"),
+        ("share", (shares(lambda reach, n: reach[19] / reach.max()),), "the length from"),
+        ("share", (shares(lambda reach, n: reach[n - 1] / reach[-1]),), "divided by the last"),
         ("share", (shares(lambda reach, n: reach[n] / reach.max()),), "one timestep too many"),
         ("share", (shares(lambda reach, n: reach[n - 1]),), "Divide it by the largest"),
         ("share", (shares(lambda reach, n: reach[n - 1] / reach.sum()),), "by the sum"),

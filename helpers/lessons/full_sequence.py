@@ -28,24 +28,24 @@ from helpers.windows import bucket_by_length, length_mask, split_windows
 
 COST_POSITIONS = [
     Position(
-        "full length",
+        "everything at once",
         "One update holds every timestep of the batch, and the loop reads them in turn.",
         {"layout": "full length", "batch": "large"},
     ),
     Position(
-        "full length, small batch",
-        "A quarter of the rows, about a quarter of the memory. Gradient reaches as far as before; "
-        "the loop makes more turns.",
+        "fewer rows",
+        "Fewer rows, and memory in proportion. Gradient reaches as far as before; the loop makes "
+        "more turns.",
         {"layout": "full length", "batch": "small"},
     ),
     Position(
-        "windows in turn",
+        "window by window",
         "The memory of one window, and as many turns as full length. The state crosses the "
         "borders, gradient does not.",
         {"layout": "windows in turn", "batch": "large"},
     ),
     Position(
-        "side by side",
+        "all windows at once",
         "The fewest turns. But all rows share one update: as many timesteps at once, and about as "
         "much memory, as at full length.",
         {"layout": "side by side", "batch": "large"},
@@ -368,6 +368,8 @@ def check_predict_in_buckets(function):
 
 
 def _why_it_raised(words, calls):
+    if "inhomogeneous" in words:
+        return "Not yet: `predict` takes two things: `inputs, mask = pad_batch(…)`."
     if "`lengths`" in words:
         return "Not yet: `bucket_by_length` takes lengths: `[len(s) for s in sequences]`."
     if "scalar index" in words or "list indices" in words:

@@ -114,7 +114,14 @@ def check_mask(function):
                 raise
             words = f"{str(problem).strip()}. Make a column of the lengths: `[:, None]`."
             raise AnswerError(words) from None
-        hint = _mask_hint(np.asarray(answer), lengths, length_mask(lengths, timesteps))
+        try:
+            answer = np.asarray(answer)
+        except ValueError:
+            raise AnswerError(
+                f"Not yet: for {given}, your rows have unequal lengths. Each needs `timesteps` "
+                "entries, first True, then False."
+            ) from None
+        hint = _mask_hint(answer, lengths, length_mask(lengths, timesteps))
         if hint:
             raise AnswerError(f"Not yet: for {given}, {hint}")
 
@@ -125,6 +132,8 @@ def _mask_hint(answer, lengths, expected):
         hint = f"the shape is {answer.shape}, (batch, timesteps) = {expected.shape} is wanted. "
         if answer.shape == expected.shape[::-1]:
             return hint + "A row for each sequence: give the new axis to the lengths."
+        if answer.shape[:1] == expected.shape[:1] and answer.ndim == 2:
+            return hint + "Compare as many positions as there are timesteps, counted from 0."
         return hint + "Give the lengths an axis for the timesteps: `np.array(lengths)[:, None]`."
     if answer.dtype != bool:
         return f"a mask is boolean. Yours has the dtype {answer.dtype}."
@@ -177,7 +186,7 @@ def _outputs_hint(answer, outputs, mask):
     known = {
         "it is right.": last,
         "you took the last timestep, which may be padding.": np.full_like(last, -1),
-        "you took the first real timestep. `argmax` finds the first True.": mask.argmax(axis=1),
+        "you took the first real timestep of each row. The last is wanted.": mask.argmax(axis=1),
         "the number of real timesteps says where they end with 'post' only.": count - 1,
         "one too far. Timesteps are counted from 0.": np.minimum(last + 1, timesteps - 1),
     }

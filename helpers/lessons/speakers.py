@@ -43,6 +43,16 @@ class Setting(NamedTuple):
     epochs: int = 20
 
 
+KINDS = {  # five models of each are in the table
+    "forget bias 1": Setting(100, "post", False),
+    "bias 5": Setting(100, "post", False, forget_bias=5),
+    "bias 1, 100 epochs": Setting(100, "post", False, epochs=100),
+    "GRU": Setting(100, "post", False, cell="gru"),
+    "GRU, mask": Setting(100, "post", True, cell="gru"),
+    "SimpleRNN": Setting(100, "post", False, cell="simple_rnn"),
+}
+
+
 class Accuracy(NamedTuple):
     """The share of utterances that a trained model gives to the right speaker, 0 to 1."""
 
@@ -233,6 +243,7 @@ def _draw_clouds(ax, part, own, chosen):
     plots.add_legend(ax, **styles, **{"nearest mean": _MEAN, "one name": _CONSTANT})
 
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MEAN = {"color": "#222222", "linestyle": "--", "linewidth": 1}
 _CONSTANT = {"facecolor": "#D9D9D9", "edgecolor": "none"}
 
@@ -280,7 +291,10 @@ def explore_gradient(model, sequence, *, timesteps=100, positions=()):
 
 
 def _share(share):
-    return f"{share:.0%}" if share >= 0.01 else f"{share:.0e}"
+    if share >= 0.01:
+        return f"{share:.2g}"
+    digit, exponent = f"{share:.0e}".split("e")
+    return f"{digit}·10{str(int(exponent)).translate(_RAISED)}"
 
 
 def _gradient_of(model):
@@ -311,11 +325,10 @@ def _draw_gradient(ax, sizes, start, real, most):
     for where, style in ((is_real, plots.REAL), (~is_real, plots.PADDED)):
         plots.add_rectangles(ax, at[where] - 0.5, 0, 1, heights[where], style)
         plots.add_rectangles(ax, at[where] - 0.5, -0.08, 1, 0.06, style)  # where nothing arrives
-    ylabel = "gradient of the last output\n(log scale)"
+    ylabel = "gradient, share of the largest\n(log scale)"
     plots.frame_timesteps(ax, most, ylabel, ylim=(-0.1, 1.05))
-    exponents = range(0, -8, -1)
-    names = ["largest", "10 %", "1 %", "0.1 %", "10⁻⁴", "10⁻⁵", "10⁻⁶", "≤ 10⁻⁷"]
-    ax.set_yticks([1 + exponent / 7 for exponent in exponents], names)
+    names = ["1", "0.1", "0.01", "10⁻³", "10⁻⁴", "10⁻⁵", "10⁻⁶", "≤ 10⁻⁷"]
+    ax.set_yticks([1 + exponent / 7 for exponent in range(0, -8, -1)], names)
     plots.add_legend(ax, **{"real": plots.REAL, "padded": plots.PADDED})
 
 
@@ -325,11 +338,16 @@ def check_share(function):
     rng = np.random.default_rng(40)
     model = keras.Sequential([keras.Input((None, 3)), keras.layers.LSTM(6)])
     model.set_weights([0.4 * rng.normal(size=w.shape) for w in model.get_weights()])
-    for real, timesteps in ((5, 12), (7, 30), (3, 3)):
+    growing = keras.Sequential([keras.Input((None, 3)), keras.layers.SimpleRNN(2)])
+    growing.set_weights([0.1 * np.ones((3, 2)), 1.2 * np.eye(2), np.zeros(2)])
+    for asked, real, timesteps in ((model, 5, 12), (model, 7, 30), (model, 3, 3), (growing, 3, 5)):
         sequence = rng.normal(size=(real, 3)).astype("float32")
         given = f"for {real} timesteps padded to {timesteps} "
-        answer = answer_of(function, model, sequence.copy(), timesteps, of=given)
-        reach = gradient_reach(model, pad_batch([sequence], timesteps=timesteps).inputs)
+        try:
+            answer = answer_of(function, asked, sequence.copy(), timesteps, of=given)
+        except AnswerError as problem:
+            raise AnswerError(_why_it_raised(str(problem))) from None
+        reach = gradient_reach(asked, pad_batch([sequence], timesteps=timesteps).inputs)
         expected = reach[real - 1] / reach.max()
         if np.shape(answer) != ():
             raise AnswerError(
@@ -340,9 +358,19 @@ def check_share(function):
             raise AnswerError(f"Not yet: {given}{_share_hint(float(answer), reach, real)}")
 
 
+def _why_it_raised(words):
+    if "`sequences[0]`" in words:
+        return "Not yet: `pad_batch` returns inputs and mask: pass its `.inputs`."
+    if "IndexError" in words:
+        return "Not yet: take the length from `sequence`: the last real one is `len(sequence) - 1`."
+    return words
+
+
 def _share_hint(answer, reach, real):
     mistakes = {
-        reach[-1] / reach.max(): "you took the last timestep of all, which is padding.",
+        reach[-1] / reach.max(): "yours is the last timestep's. Did you take the last of all, or "
+        "pad 'pre', or not at all?",
+        reach[real - 1] / reach[-1]: "you divided by the last. Here the largest is another one.",
         reach[real % len(reach)] / reach.max(): "you took one timestep too many. The first is "
         "timestep 0, so the last real one is `len(sequence) - 1`.",
         reach[real - 1]: "this is its size. Divide it by the largest.",

@@ -31,6 +31,7 @@ def vowels():
 def test_the_table_holds_five_seeds_of_each_setting_and_says_how_it_was_made():
     assert set(measured()) == set(measure_speakers.SETTINGS)
     assert {len(found) for found in measured().values()} == {5}
+    assert set(speakers.KINDS.values()) <= set(measured())
     table = Path(speakers.__file__).with_suffix(".csv").read_text(encoding="utf-8").splitlines()
     assert table[0].startswith("# Keras 3.")
     assert table[1].startswith("# python tools/measure_speakers.py helpers/lessons/speakers.csv 0")
@@ -228,10 +229,21 @@ def bars(ax, *styles):
 
 
 def share(explorer):
-    words = re.search(r"real timestep is (\S+) of the largest", explorer.words)[1]
+    words = re.search(r"real timestep is (\S+) times the largest", explorer.words)[1]
     digits, _, exponent = words.partition("·10")
     raised = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
     return float(digits) * 10.0 ** int(exponent.translate(raised) or 0)
+
+
+def test_what_a_new_lstm_keeps_is_its_forget_gate_and_a_little_more_through_h(vowels):
+    keras.utils.set_random_seed(0)
+    lstm = keras.Sequential([keras.Input((None, 12)), keras.layers.LSTM(48)])
+    after = pad_batch(vowels.train.sequences[:1], timesteps=100).inputs
+    kernel, recurrent, bias = lstm.get_weights()
+    for weights, kept in ((recurrent, 0.84), (0 * recurrent, 0.73)):
+        lstm.set_weights([kernel, weights, bias])
+        reach = gradient_reach(lstm, after)
+        assert (reach[30] / reach[90]) ** (1 / 60) == pytest.approx(kept, abs=0.006)
 
 
 @pytest.mark.parametrize("padding", ["post", "pre"])

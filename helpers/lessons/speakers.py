@@ -279,7 +279,7 @@ def explore_gradient(model, sequence, *, timesteps=100, positions=()):
         share = found[start + real - 1] / found.max()
         return (
             f"{real} timesteps padded '{padding}' to {length}, {'with a' if mask else 'no'} mask: "
-            f"the gradient at the last real timestep is {_share(share)} of the largest."
+            f"the gradient at the last real timestep is {_share(share)} times the largest."
         )
 
     controls = {

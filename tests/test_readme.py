@@ -53,7 +53,7 @@ def test_every_link_into_the_repository_leads_somewhere(link):
 def test_each_question_leads_to_a_part_of_a_lesson():
     index = README.split("## Questions\n")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (.+[?]) \| (.+) \|$", index, flags=re.MULTILINE)
-    assert len(rows) >= 10
+    assert len(rows) >= 30
     assert all(re.search(r"\]\(notebooks/\w+\.ipynb#.+\)", parts) for _, parts in rows)
 
 

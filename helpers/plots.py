@@ -209,7 +209,7 @@ def plot_reach(state, gradient, *, steps=None, at=None, ax=None):
         ax.plot([at], [0], **CHOSEN, markersize=7, gid=DRAWN)
         bands["output"] = CHOSEN
     bands |= _add_window_borders(ax, steps, timesteps, -1.0, 1.0)
-    frame_timesteps(ax, timesteps, "effect on the output\n(log scale)", ylim=(-1.1, 1.1))
+    frame_timesteps(ax, timesteps, "effect on the output\n(log, 100 % = largest)", ylim=(-1.1, 1.1))
     ax.set_yticks((-1, -0.5, 0, 0.5, 1), ("100 %", "1 %", "≤ 0.01 %", "1 %", "100 %"))
     return add_legend(ax, **bands)
 

@@ -137,6 +137,21 @@ def give_back_c(lstm, batch, steps):
     return state[1]
 
 
+def begin_with_zeros_of_another_shape(lstm, batch, steps):
+    state = [np.zeros((3, 32), "float32")] * 2
+    for window in slices(batch, steps):
+        _, *state = lstm(window, initial_state=state)
+    return state[0]
+
+
+def leave_out_the_remainder(lstm, batch, steps):
+    return carry(lstm, batch[:, : batch.shape[1] // steps * steps], steps)
+
+
+def return_in_the_loop(lstm, batch, steps):
+    return lstm(slices(batch, steps)[0])[1]
+
+
 def read_the_padding(lstm, batch, steps):
     state = None
     for window in split_windows(batch, steps).inputs:
@@ -189,7 +204,11 @@ class TestExercises(ExerciseTests):
         ("carry", (hand_on(lambda output, h, c: h),), "Not yet: An LSTM wants a list of both"),
         ("carry", (hand_on(lambda output, h, c: [h]),), "wants a list of both arrays"),
         ("carry", (hand_on(lambda *three: three),), "given three arrays, and the first is the out"),
-        ("carry", (hand_on(lambda output, h, c: [h[:1], c]),), "Give each window the state"),
+        ("carry", (hand_on(lambda output, h, c: [h[:1], c]),), "(2, 6), yours are (1, 6)"),
+        ("carry", (hand_on(lambda output, h, c: [h, 0.5 * c]),), "Give each window the state"),
+        ("carry", (begin_with_zeros_of_another_shape,), "Begin with `state = None`"),
+        ("carry", (leave_out_the_remainder,), "Read it too"),
+        ("carry", (return_in_the_loop,), "`return` belongs after the loop"),
         ("window", (lambda series, rows, *_: fold_series(series, rows),), "yours is (3, 8, 2)"),
         ("window", (lambda s, rows, steps, n: s.reshape(-1, rows, steps, 2)[n],), "Fold first"),
         ("window", (dealt,), "take turns at the timesteps"),

@@ -254,6 +254,13 @@ class _LSTM(keras.layers.LSTM):
             )
         if given is not None and (not isinstance(given, (list, tuple)) or len(given) == 1):
             raise _StateError("An LSTM wants a list of both arrays, `initial_state=[h, c]`.")
+        for array in given or ():
+            wanted, found = (np.shape(sequences)[0], self.units), tuple(np.shape(array))
+            if found != wanted:
+                raise _StateError(
+                    f"`initial_state` must have arrays of shape (batch, units) = {wanted}, yours "
+                    f"are {found}. Begin with `state = None`: it means zeros of the right shape."
+                )
         return super().__call__(sequences, *args, **options)
 
 
@@ -262,13 +269,15 @@ class _StateError(ValueError):
 
 
 class _Passes(NamedTuple):
-    """The last h and c of one long pass, and what h is after three mistakes."""
+    """The last h and c of one long pass, and what h is after some mistakes."""
 
     h: np.ndarray
     c: np.ndarray
     reset: np.ndarray
     padded: np.ndarray
     swapped: np.ndarray
+    short: np.ndarray
+    first: np.ndarray
 
 
 def _passes(lstm, batch, steps):
@@ -279,7 +288,9 @@ def _passes(lstm, batch, steps):
     for start in range(0, batch.shape[1], steps):
         _, *state = lstm(batch[:, start : start + steps], initial_state=state)
         swapped, state = state[0], state[::-1]
-    return _Passes(h, c, lstm(batch[:, last:])[1], lstm(padded)[1], swapped)
+    short = lstm(batch[:, : batch.shape[1] // steps * steps])[1]
+    first = lstm(batch[:, :steps])[1]
+    return _Passes(h, c, lstm(batch[:, last:])[1], lstm(padded)[1], swapped, short, first)
 
 
 def _hint_for(answer, expected):
@@ -288,6 +299,8 @@ def _hint_for(answer, expected):
         "reset": "The last window started from zeros. Give it the state that the one before left.",
         "padded": "The padding was read. Pass the mask, or leave the last window shorter.",
         "swapped": "h and c have changed places: the state is [h, c].",
+        "short": "The remainder was left out: the last slice is shorter. Read it too.",
+        "first": "That is h after the first window: `return` belongs after the loop.",
     }
     for name, hint in hints.items():
         if np.allclose(answer, getattr(expected, name), atol=1e-5):

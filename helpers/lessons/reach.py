@@ -34,11 +34,7 @@ _STYLES = {
     "overlapping": CARRY_STYLE[False] | {"linestyle": ":", "markerfacecolor": "white"},
 }
 _BESIDE = {"carried": -0.8, "reset": 0.0, "overlapping": 0.8}  # side by side, in years
-_NAMES = {
-    "carried": "state carried",
-    "reset": "state reset",
-    "overlapping": "reset, overlapping",
-}
+_NAMES = {"carried": "state carried", "reset": "state reset", "overlapping": "reset, overlapping"}
 
 REACH_POSITIONS = (
     Position(
@@ -48,14 +44,12 @@ REACH_POSITIONS = (
     ),
     Position(
         "just after a border",
-        "Timestep 5 begins its window: the gradient reaches this one timestep, though the output "
-        "depends on all six.",
+        "Timestep 5 begins its window: its output depends on 6 timesteps, the gradient reaches 1.",
         {"steps": 5, "at": 5, "carry": True},
     ),
     Position(
         "windows of 9",
-        "Longer windows, and the gradient of the last output reaches 1 timestep: the second "
-        "window begins with it.",
+        "Longer windows, and the last output's gradient reaches 1 timestep: it begins the second.",
         {"steps": 9, "at": 9, "carry": True},
     ),
     Position(
@@ -72,19 +66,17 @@ TRAINING_POSITIONS = (
     ),
     Position(
         "one cycle",
-        "Reset, 12 years hold a whole cycle, and carrying gains nothing that all seeds agree on.",
+        "With 12 years, a reset model's error depends much on where the borders fall.",
         {"steps": 12, "carry": False},
     ),
     Position(
         "two cycles",
-        "Filled squares: reset, in windows of 24 years. Hollow ones: the same models, each "
-        "forecast asked with the 24 years before it, about as good as carried.",
+        "Hollow squares: the same models, each forecast asked with the 24 years before it.",
         {"steps": 24, "carry": False},
     ),
     Position(
         "four cycles",
-        "Filled squares: reset, asked in the windows that the series was cut into. Hollow ones: "
-        "the same models, each forecast asked with the 48 years before it.",
+        "The filled squares start from zeros at each border; the hollow ones know 48 years.",
         {"steps": 48, "carry": False},
     ),
 )
@@ -98,6 +90,14 @@ class Forecasts(NamedTuple):
     baselines: dict
 
 
+class ErrorRange(NamedTuple):
+    """A mean squared test error: the mean over all places of the borders, and the range."""
+
+    mean: float
+    lowest: float
+    highest: float
+
+
 @cache
 def load_forecasts():
     """Return the sunspots as the lesson uses them, with the test errors that need no model."""
@@ -106,48 +106,53 @@ def load_forecasts():
     z = ((numbers - known.mean()) / known.std())[:, None]
     pasts, nexts = sliding_windows(z, 9)
     pasts, train = np.insert(pasts[..., 0], 0, 1.0, axis=1), _N_TRAIN - 9
-    line = np.linalg.lstsq(pasts[:train], nexts[:train], rcond=None)[0]
+    weights = np.linalg.lstsq(pasts[:train], nexts[:train], rcond=None)[0]
     off = {
         "copying last year": z[_N_TRAIN - 1 : -1] - z[_N_TRAIN:],
-        "a line on the last 9 years": pasts[train:] @ line - nexts[train:],
+        "a weighted sum of the last 9 years": pasts[train:] @ weights - nexts[train:],
     }
     return Forecasts(years, z, {name: float(np.mean(each**2)) for name, each in off.items()})
 
 
 @cache
 def measured_errors():
-    """Return the test errors that ship with the lesson: {(steps, how): array, one a seed}.
+    """Return the errors that ship with the lesson: {(steps, how): a `ErrorRange` for each seed}.
 
     `how` is "carried", "reset" or "overlapping", as `explore_training` says.
     """
     file = files("helpers") / "lessons" / "reach.csv"
     lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line[0] != "#"]
     found = {}
-    for steps, how, _, error in (line.split(",") for line in lines[1:]):
-        found.setdefault((int(steps), how), []).append(float(error))
-    return {key: np.array(errors) for key, errors in found.items()}
+    for steps, how, _, *errors in (line.split(",") for line in lines[1:]):
+        found.setdefault((int(steps), how), []).append(ErrorRange(*map(float, errors)))
+    return found
 
 
 def explore_training(*, steps=1, carry=True, positions=()):
     """Train on windows of the sunspots, and see the error beside those of measured seeds.
 
-    Parameters
-    ----------
-    steps : int
-        Years in a window, 1 to 60.
-    carry : bool
-        Whether the state is carried or reset.
-    positions : sequence of Position
+    `steps` is the years in a window, 1 to 60; `carry` whether the state is carried or reset.
 
-    Returns
-    -------
-    Explorer
-        With a `trainer`. Its `errors` map (steps, how, seed) to the mean squared test error of
-        every training that was finished. `how` is "carried"; or "reset", in the windows that the
-        series is cut into; or "overlapping", the reset model again, with the last `steps` years
-        for each forecast. `train()` trains for the controls' values.
+    The result has a `trainer`. Its `errors` map (steps, how, seed) to the `ErrorRange` of every
+    training that was finished. `how` is "carried"; or "reset", in windows that do not overlap; or
+    "overlapping", the reset model again, with the last `steps` years for each forecast. `train()`
+    trains for the controls' values.
     """
     return _TrainingExplorer(steps, carry, positions)
+
+
+def _reset_forecasts(model, inputs, steps):
+    """Forecast the test years, reset: with a border at timestep 0, 1, … each, and overlapping.
+
+    Every window is read that a border can make. One that begins late ends in zeros, and these
+    come after its forecasts.
+    """
+    begins = np.arange(_N_TRAIN - steps, len(inputs))[:, None]
+    windows = np.pad(inputs, ((0, steps - 1), (0, 0)))[begins + np.arange(steps)]
+    outputs = predict_windows(model, windows[None], carry=False)[0, :, :, 0]
+    years, borders = np.arange(len(inputs) - _N_TRAIN + 1), np.arange(steps)[:, None]
+    places = (_N_TRAIN - 1 + years - borders) % steps  # of each year in its window
+    return outputs[years + steps - 1 - places, places], outputs[: len(years), -1][None]
 
 
 class _TrainingExplorer(Explorer):
@@ -161,7 +166,7 @@ class _TrainingExplorer(Explorer):
             {
                 "steps": labelled_slider("steps", steps, 1, _MOST_STEPS),
                 "carry": labelled_box("carry the state", carry),
-                "seed": widgets.BoundedIntText(5, 0, _MOST_SEED, description="seed", style=LABEL),
+                "seed": widgets.BoundedIntText(10, 0, _MOST_SEED, description="seed", style=LABEL),
             },
             self._describe,
             extra=[self.trainer],
@@ -199,19 +204,22 @@ class _TrainingExplorer(Explorer):
         )
         if model.stop_training:
             return
-        every = split_windows([inputs], steps)
-        outputs = predict_windows(model, every.inputs, mask=every.mask, carry=carry)
-        forecast = join_windows(outputs, [len(inputs)])[0][_N_TRAIN - 1 :]
-        self._keep(forecast, steps, carry_word(carry), seed)
-        if not carry:
-            pasts = sliding_windows(self._series, steps)[0][-len(forecast) :]
-            outputs = predict_windows(model, pasts[None], carry=False)
-            self._keep(outputs[0, :, -1], steps, "overlapping", seed)
+        if carry:
+            every = split_windows([inputs], steps)
+            outputs = predict_windows(model, every.inputs, mask=every.mask)
+            forecast = join_windows(outputs, [len(inputs)])[0][_N_TRAIN - 1 :, 0]
+            self._keep(forecast[None], steps, "carried", seed)
+        else:
+            cut, overlapping = _reset_forecasts(model, inputs, steps)
+            self._keep(cut, steps, "reset", seed)
+            self._keep(overlapping, steps, "overlapping", seed)
         self.redraw()
 
-    def _keep(self, forecast, *settings):
-        self._forecasts[settings] = forecast[:, 0]
-        self.errors[settings] = float(np.mean((forecast - self._series[_N_TRAIN:]) ** 2))
+    def _keep(self, forecasts, *settings):
+        """Keep forecasts, a row for each place of the borders; the first is drawn."""
+        errors = np.mean((forecasts - self._series[_N_TRAIN:, 0]) ** 2, axis=1)
+        self._forecasts[settings] = forecasts[0]
+        self.errors[settings] = ErrorRange(*map(float, (errors.mean(), errors.min(), errors.max())))
 
     def _fresh_model(self, seed):
         """Return the one model, whose training is compiled once, as the seed begins it."""
@@ -252,45 +260,48 @@ class _TrainingExplorer(Explorer):
         return self._words(steps, carry, seed)
 
     def _words(self, steps, carry, seed):
-        hows = ["carried"] if carry else ["reset", "overlapping"]
         words = [f"steps = {steps}."]
-        for how in hows:
-            cloud = measured_errors().get((steps, how))
-            if cloud is not None:
+        for how in ["carried"] if carry else ["reset", "overlapping"]:
+            name, measured = _NAMES[how], measured_errors().get((steps, how), [])
+            if measured:
+                means, lowest, highest = np.transpose(measured)
                 words.append(
-                    f"{_NAMES[how].capitalize()}: {len(cloud)} measured seeds have test errors "
-                    f"from {cloud.min():.2f} to {cloud.max():.2f}, {cloud.mean():.2f} on average."
+                    f"{name.capitalize()}: {len(means)} measured seeds have test errors from "
+                    f"{means.min():.2f} to {means.max():.2f}, {means.mean():.2f} on average."
                 )
+                if lowest.min() < means.min():
+                    places = f"{lowest.min():.2f} to {highest.max():.2f}"
+                    words.append(f"With the borders in one place instead of all: {places}.")
             if (steps, how, seed) in self.errors:
-                error = self.errors[steps, how, seed]
-                words.append(f"Your seed {seed}, {_NAMES[how]}: {error:.2f}.")
-        if (steps, hows[0], seed) not in self.errors:
+                error = self.errors[steps, how, seed].mean
+                words.append(f"Your seed {seed}, {name}: {error:.2f}.")
+        if (steps, "carried" if carry else "reset", seed) not in self.errors:
             words.append(f"Press Train for seed {seed}, state {carry_word(carry)}.")
         return " ".join(words)
 
 
 def _plot_cloud(measured, own, baselines, *, ax):
-    """Draw measured errors as small points with their range, the learner's own as big ones."""
+    """Draw measured errors as small points, own ones as big; lines range over seeds and borders."""
     plots.fresh_axes(ax)
     small = {how: {**style, "linestyle": "", "markersize": 4} for how, style in _STYLES.items()}
-    for (steps, how), errors in measured.items():
-        x = steps + _BESIDE[how]
-        ax.vlines(x, errors.min(), errors.max(), color=small[how]["color"], gid=plots.DRAWN)
-        ax.plot(np.full(len(errors), x), errors, **small[how], gid=plots.DRAWN)
-    for (steps, how, _), error in own.items():
-        big = small[how] | {"markersize": 11, "markeredgecolor": "black", "zorder": 3}
-        ax.plot([steps + _BESIDE[how]], [error], **big, gid=plots.DRAWN)
+    big = {"markersize": 11, "markeredgecolor": "black", "zorder": 3}
+    points = [(steps, how, errors, {}) for (steps, how), errors in measured.items()]
+    points += [(steps, how, [error], big) for (steps, how, _), error in own.items()]
+    for steps, how, errors, size in points:
+        x, style = np.full(len(errors), steps + _BESIDE[how]), small[how] | size
+        ax.vlines(x[0], np.min(errors), np.max(errors), color=style["color"], gid=plots.DRAWN)
+        ax.plot(x, [error.mean for error in errors], **style, gid=plots.DRAWN)
     for name, error in baselines.items():
         ax.axhline(error, color="#666666", linewidth=1, zorder=0, gid=plots.DRAWN)
         right = {"ha": "right", "va": "top", "fontsize": plots.FONT - 2}
         ax.text(_MOST_STEPS + 1, error, name, **right, gid=plots.DRAWN)
-    highest = max([1.0, *own.values(), *(errors.max() for errors in measured.values())])
+    highest = max([1.0, *(np.max(errors) for _, _, errors, _ in points)])
     ax.set(xlim=(-1, _MOST_STEPS + 1), ylim=(0, 1.1 * highest))
     ax.set_xlabel("steps (years in a window)", fontsize=plots.FONT)
     ax.set_ylabel("test error (MSE)", fontsize=plots.FONT)
     legend = {_NAMES[how]: style for how, style in small.items()}
-    yours = {"color": "white", "linestyle": "", "marker": "o", "markersize": 11}
-    return plots.add_legend(ax, **legend, **{"big: yours": yours | {"markeredgecolor": "black"}})
+    yours = big | {"color": "white", "linestyle": "", "marker": "o"}
+    return plots.add_legend(ax, **legend, **{"big: yours": yours})
 
 
 @feedback
@@ -309,10 +320,7 @@ def check_lag(trained):
         elif outputs == steps:
             hint = "Carried state has a value from 7 timesteps back, but no gradient goes there."
         elif outputs == right + 1:
-            hint = (
-                "The first place of a window is place 0, and its gradient reaches 1 timestep: at "
-                "place 7 it reaches 8, at place 6 only 7, a lag of 6."
-            )
+            hint = "Places count from 0: at place 6, gradient reaches 7 timesteps, a lag of 6."
         elif steps > 7 and outputs == 7:
             hint = "Those 7 places lie before place 7. Count the others."
         else:
@@ -334,10 +342,8 @@ def check_cut(function):
             tape.watch(batch)
             answer = _answer(function, lstm, batch, steps)
         if np.shape(answer) != (2, 6):
-            raise AnswerError(
-                f"Not yet: the last output has the shape (batch, units) = (2, 6), yours is "
-                f"{np.shape(answer)}."
-            )
+            shape = np.shape(answer)
+            raise AnswerError(f"Not yet: an output is (batch, units) = (2, 6), yours {shape}.")
         _check_value(answer, lstm, batch, begins, steps)
         gradient = tape.gradient(answer, batch) if tf.is_tensor(answer) else None
         _check_gradient(gradient, lstm, batch, begins, steps)
@@ -358,7 +364,12 @@ def _answer(function, lstm, batch, steps):
     lstm.timesteps = lstm.state = None
     try:
         answer = answer_of(function, lstm, batch, steps)
-    except AnswerError:
+    except AnswerError as problem:
+        if lstm.timesteps is None and "None" in str(problem):
+            hint = (
+                "Not yet: before the first window, `state` is None. Stop gradient after the call."
+            )
+            raise AnswerError(hint) from None
         if lstm.state is None or (isinstance(lstm.state, (list, tuple)) and len(lstm.state) == 2):
             raise
         raise AnswerError(
@@ -366,9 +377,8 @@ def _answer(function, lstm, batch, steps):
             "gradient in one after the other: `tf.stop_gradient` makes one array of a list."
         ) from None
     if lstm.timesteps is not None and lstm.timesteps > steps:
-        raise AnswerError(
-            f"Not yet: steps={steps}, but the layer read {lstm.timesteps} timesteps in one call."
-        )
+        read = f"the layer read {lstm.timesteps} timesteps in one call."
+        raise AnswerError(f"Not yet: steps={steps}, but {read}")
     return answer
 
 
@@ -391,19 +401,16 @@ def _check_gradient(gradient, lstm, batch, begins, steps):
         )
     reached = np.abs(gradient).max(axis=(0, 2)) > 0
     if reached[:begins].any():
-        hint = "Stop it at every border."
-        for stopped, known in _HINTS.items():
-            if np.allclose(gradient, _gradient(lstm, batch, steps, stopped), atol=1e-6):
-                hint = known
+        found = (_gradient(lstm, batch, steps, stopped) for stopped in _HINTS)
+        fits = [np.allclose(gradient, each, atol=1e-6) for each in found]
+        hint = [*_HINTS.values()][fits.index(True)] if any(fits) else "Stop it at every border."
         raise AnswerError(
             f"Not yet: steps={steps}, the last window begins at timestep {begins}, and gradient "
             f"still reaches timestep {np.flatnonzero(reached)[0]}. {hint}"
         )
     if not reached[begins:].all():
-        raise AnswerError(
-            f"Not yet: steps={steps}, and within the last window gradient must reach every "
-            f"timestep from {begins} on."
-        )
+        hint = f"in the last window, gradient must reach each timestep from {begins} on."
+        raise AnswerError(f"Not yet: steps={steps}, and {hint}")
 
 
 _HINTS = {  # which arrays of the state were stopped

@@ -116,7 +116,7 @@ def load_forecasts():
 
 @cache
 def measured_errors():
-    """Return the errors that ship with the lesson: {(steps, how): a `ErrorRange` for each seed}.
+    """Return the errors that ship with the lesson: {(steps, how): an `ErrorRange` a seed}.
 
     `how` is "carried", "reset" or "overlapping", as `explore_training` says.
     """
@@ -132,7 +132,6 @@ def explore_training(*, steps=1, carry=True, positions=()):
     """Train on windows of the sunspots, and see the error beside those of measured seeds.
 
     `steps` is the years in a window, 1 to 60; `carry` whether the state is carried or reset.
-
     The result has a `trainer`. Its `errors` map (steps, how, seed) to the `ErrorRange` of every
     training that was finished. `how` is "carried"; or "reset", in windows that do not overlap; or
     "overlapping", the reset model again, with the last `steps` years for each forecast. `train()`
@@ -293,10 +292,10 @@ def _plot_cloud(measured, own, baselines, *, ax):
         ax.plot(x, [error.mean for error in errors], **style, gid=plots.DRAWN)
     for name, error in baselines.items():
         ax.axhline(error, color="#666666", linewidth=1, zorder=0, gid=plots.DRAWN)
-        right = {"ha": "right", "va": "top", "fontsize": plots.FONT - 2}
-        ax.text(_MOST_STEPS + 1, error, name, **right, gid=plots.DRAWN)
+        below = {"ha": "center", "va": "top", "fontsize": plots.FONT - 2}
+        ax.text(36, error, name, **below, gid=plots.DRAWN)  # where no setting was measured
     highest = max([1.0, *(np.max(errors) for _, _, errors, _ in points)])
-    ax.set(xlim=(-1, _MOST_STEPS + 1), ylim=(0, 1.1 * highest))
+    ax.set(xlim=(-1, _MOST_STEPS + 2), ylim=(0, 1.1 * highest))
     ax.set_xlabel("steps (years in a window)", fontsize=plots.FONT)
     ax.set_ylabel("test error (MSE)", fontsize=plots.FONT)
     legend = {_NAMES[how]: style for how, style in small.items()}

@@ -67,7 +67,7 @@ def test_the_table_says_what_the_lesson_says():
     baselines = load_forecasts().baselines
     # one year
     assert means[1, "carried"].max() < 0.7 * means[1, "reset"].min()
-    assert average[1, "carried"] < 0.5 * average[1, "reset"]
+    assert average[1, "carried"] == pytest.approx(0.5 * average[1, "reset"], rel=0.2)
     assert means[1, "reset"].min() > baselines["copying last year"]
     # from 12 years on: carried is better on average, by less than the borders' place changes
     for steps in STEPS[1:]:

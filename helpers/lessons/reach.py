@@ -61,7 +61,7 @@ REACH_POSITIONS = (
 TRAINING_POSITIONS = (
     Position(
         "one year",
-        "Each small carried point is well below each reset one. Press Train for a seed of your own.",
+        "Each small carried point is well below each reset one. Train a seed of your own.",
         {"steps": 1, "carry": True},
     ),
     Position(

@@ -129,13 +129,7 @@ def test_the_answer_to_a_question_is_stored_collapsed_and_its_verdict_folded(new
         assert after.source.startswith("<details><summary>What happened</summary>"), cell.source
 
 
-# Those where it still tells something.
-TELLING = {"01_fixed_steps", "02_reach"}
-
-
-@pytest.mark.parametrize(
-    "path", [p for p in NEW_FORM if p.stem not in TELLING], ids=lambda p: p.stem
-)
+@pytest.mark.parametrize("path", NEW_FORM, ids=lambda p: p.stem)
 def test_the_first_line_of_a_collapsed_output_gives_nothing_away(path):
     """JupyterLab shows it in the placeholder: the words of an explorer, too."""
     for cell in code_cells(nbformat.read(path, as_version=4)):

@@ -119,7 +119,7 @@ def electricity():
 
 def traffic():
     level = [0.01 * ((7 * c) % 31) for c in range(60)]
-    rows = [",".join(f"{level[c] + 0.0001 * n:.4f}" for c in range(60)) for n in range(90)]
+    rows = [",".join(f"{level[c] + 0.0001 * wave(n):.6f}" for c in range(60)) for n in range(90)]
     return lines(*rows)
 
 
@@ -136,7 +136,7 @@ def beijing():
 def mauna_loa():
     top = [f"# line {n} about the data, with commas, and numbers 1 2 3" for n in range(20)]
     rows = [
-        f"{1958 + n // 12},{n % 12 + 1},{1958 + (n + 0.5) / 12:.4f},{315 + wave(n, 0, 3):.2f},{-1 if n < 30 else 20 + n % 9},{-9.99 if n < 30 else wave(n, 0.1, 1)},{-0.99 if n < 30 else 0.12}"
+        f"{1958 + n // 12},{n % 12 + 1},{1958 + (n + 0.5) / 12:.4f},{315 + wave(n, 0, 3):.2f},{-1 if n < 30 else 20 + n % 9},{-9.99 if n < 30 else wave(n, 0.1, 1)},{-0.99 if n < 30 else wave(n, 0.1, 0.5)}"
         for n in range(60)
     ]
     return lines(*top, "year,month,decimal date,average,ndays,sdev,unc", *rows)

@@ -58,8 +58,8 @@ READ = {
     "m4_weekly": (["V1"], ["timestep"], "value", 4, 40, 1000, ["Turned"]),
     "m4_ragged": (["column 1"], ["timestep"], "value", 6, 40, 1000, ["Turned"]),
     "ett": (ONE, ["date"], "OT", 1, 60, 30, []),
-    "electricity": (ONE, ["column 1"], "MT_002", 1, 40, 2.22, ["comma", "12 of 370"]),
-    "traffic": (ONE, [], "column 1", 1, 90, 0, ["read as a timestep of 60 numbers"]),
+    "electricity": (ONE, ["column 1"], "MT_002", 1, 40, 5.04, ["comma", "12 of 370"]),
+    "traffic": (ONE, [], "column 1", 1, 90, 0.001, ["read as a timestep of 60 numbers"]),
     "beijing": (ONE, ["year", "month", "day", "hour"], "PM2.5", 1, 60, 10, ["'No', 'wd'", "line 9"]),
     "mauna_loa": (ONE, ["year", "month"], "average", 1, 60, 315, ["-9.99", "-0.99", "-1 "]),
     "mauna_loa_text": (ONE, ["column 1", "column 2"], "column 4", 1, 60, 315, ["-99.99 occurs 2"]),
@@ -227,7 +227,7 @@ def test_dates_are_read_in_the_order_that_the_whole_column_admits(dates, first, 
     st.lists(st.dates(pd.Timestamp("1950-01-01").date(), pd.Timestamp("2060-01-01").date()), min_size=3, max_size=40, unique=True),
     st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%d %b %Y", "%Y%m%d"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_dates_are_never_misread_in_silence(dates, form):
     found, notes = keys(*(date.strftime(form) for date in dates))
     right = [pd.Timestamp(date).isoformat(" ") for date in dates]
@@ -270,9 +270,10 @@ def test_weekdays_and_months_are_never_a_name():
 
 
 def test_what_is_odd_about_time_is_said_with_its_line():
-    notes = read(rows("2024-01-01,1.5", "2024-01-02,2", "2024-01-02,1", "2024-01-07,3")).notes
+    days = (1, 2, 2, 3, 4, 9)
+    notes = read(rows(*(f"2024-01-0{day},{day % 3}.5" for day in days))).notes
     assert any("1 rows have the same 'date' as the row before, the first in line 4" in n for n in notes)
-    assert any("the first before line 5" in n for n in notes)
+    assert any("1 steps in time are not like the others, the first before line 7" in n for n in notes)
 
 
 def test_months_are_even():
@@ -484,7 +485,7 @@ def frames(draw):
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from([0, 1, 2, 3]),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_what_pandas_writes_is_read_back(frame, dialect, form, encoding, end, quoting):
     sep, decimal = dialect
     text = frame.to_csv(index=False, sep=sep, decimal=decimal, date_format=form, lineterminator=end, quoting=quoting)
@@ -503,13 +504,13 @@ PIECES = st.sampled_from(
 
 
 @given(st.one_of(st.lists(PIECES, max_size=120).map("".join), st.text(max_size=200)))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_text_is_sequences_or_a_sentence(text):
     check_outcome(text.encode("utf-8", "surrogatepass"))
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_bytes_are_sequences_or_a_sentence(content):
     check_outcome(content)
 

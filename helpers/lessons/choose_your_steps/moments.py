@@ -63,7 +63,7 @@ def kind_of_numbers(title, numbers):
     if title.startswith("column ") and numbers.between(1500, 2200).all():  # no title
         if numbers.is_monotonic_increasing and numbers.nunique() > 1:
             return "year" if whole else "when"
-    rising = np.mean(np.diff(numbers) >= 0) > 0.9
+    rising = len(numbers) > 1 and np.mean(np.diff(numbers) >= 0) > 0.9
     return "when" if words and (words <= _WHEN or (words & _WHEN and rising)) else "number"
 
 
@@ -84,6 +84,8 @@ def read_dates(cells):
     The seconds are None where the column holds no dates nor clock times.
     """
     if pd.api.types.is_numeric_dtype(cells):
+        if not cells.min() > 1e7:
+            return None, False, None
         texts = cells.dropna().map("{:.0f}".format)
         lengths = set(texts.str.len())
         if len(lengths) != 1 or not lengths <= {8, 10, 12, 14}:
@@ -98,7 +100,7 @@ def read_dates(cells):
     if pd.api.types.is_datetime64_any_dtype(cells):
         return _seconds(pd.to_datetime(cells, utc=True)), True, None
     codes, unique = pd.factorize(cells)
-    seconds, dated, note = _read_texts(pd.Series(unique, dtype=object).astype(str).str.strip())
+    seconds, dated, note = _read_texts(pd.Series(unique, dtype=object).astype(str).str.strip().str[:50])
     if seconds is None:
         return None, False, None
     found = np.append(seconds.to_numpy(float), np.nan)[codes]

@@ -68,17 +68,19 @@ def read_table(source):
         return _from_bytes(bytes(source), "the file")
     if isinstance(source, (str, Path)):
         return _from_bytes(*_load(str(source).strip().strip("\"'")))
+    if isinstance(source, np.ma.MaskedArray):
+        source = source.astype(float).filled(np.nan)
     try:
         array = np.asarray(source)
-    except ValueError:
-        array = np.array(source, dtype=object) if hasattr(source, "dtype") else np.array(None)
+    except ValueError:  # rows of unequal length
+        array = np.array(None)
     if array.ndim not in (1, 2) or array.dtype.kind not in "biuf" or not array.size:
         raise TypeError(
             "`source` must be a path, bytes, a DataFrame, or an array of numbers with the axes "
             f"(timesteps,) or (timesteps, features). Received: {type(source).__name__} of shape "
             f"{array.shape}. Pass one sequence, or a DataFrame whose rows are timesteps."
         )
-    frame = pd.DataFrame(np.ma.filled(array.astype(float), np.nan).reshape(len(array), -1))
+    frame = pd.DataFrame(array.astype(float).reshape(len(array), -1))
     frame.columns = ["value"] if frame.shape[1] == 1 else [f"feature {c}" for c in frame]
     return _from_frame(frame, "the array")
 
@@ -474,7 +476,8 @@ def _in_order(table, numbers, groups, time, notes):
     """Put rows in the order of sequences and time; note what is odd; say if sequences overlap."""
     keys, dated, place = np.arange(len(table)), False, table.attrs.get("place", "row")
     if time:
-        keys, dated, said = moments.time_keys(table, {c: _kinds(table)[c] for c in time})
+        kinds = _kinds(table)
+        keys, dated, said = moments.time_keys(table, {c: kinds[c] for c in time})
         notes += said
         if np.isnan(keys).any():
             row = np.flatnonzero(np.isnan(keys))[0]

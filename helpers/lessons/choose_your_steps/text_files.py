@@ -14,6 +14,7 @@ import pandas as pd
 from helpers.lessons.choose_your_steps import moments
 
 MAX_ROWS = 5_000_000
+_MAX_CELLS = 20_000
 _GAPS = ["-", "--", "---", "***", ".", "..", "?", ":", "…", "na", "nil", "NAN", "missing"]
 _EMPTY = {"", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "#N/A", *_GAPS}
 _CLOCK = r"([ T]\d{1,2}[:.]\d\d[\d:.+\-Z]*)?( ?[AaPp]\.?[Mm]\.?)?"
@@ -22,7 +23,7 @@ _VALUE = re.compile(  # a number or a date, in whatever form
     rf"{_CLOCK}|[\d ,./-]*({'|'.join(moments.MONTHS)})[a-z]*\.?[\d ,./-]*\d{_CLOCK}",
     re.IGNORECASE,
 )
-_NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"
+_NUMBER = r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?"
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 
@@ -32,15 +33,20 @@ def parse(content, name, notes):
     comments = re.findall(r"^[ \t]*[#%](.*)$", text[: 2**20], flags=re.MULTILINE)
     if comments:
         text = re.sub(r"^[ \t]*[#%].*$", "", text, flags=re.MULTILINE)
-    lines = [(n, line) for n, line in enumerate(text[: 2**21].split("\n")[:600]) if line.strip()]
-    if len(lines) < 2:
+    head = "\n".join(text[: 2**21].split("\n")[:600])
+    sep = _separator([line for line in head.split("\n") if line.strip()] or [""])
+    rows = _rows(head, sep)
+    if len(rows) < 2:
         raise ValueError(
             f"`{name}` must hold a line with column names and rows below it. Received: "
-            f"{len(lines)} lines with cells. Export it again."
+            f"{len(rows)} lines with cells. Export it again."
         )
-    sep = _separator([line for _, line in lines])
-    rows = [(n, _split(line, sep)) for n, line in lines]
     width = _width(rows, text, sep)
+    if width > _MAX_CELLS:
+        raise ValueError(
+            f"`{name}` must have at most {_MAX_CELLS:,} cells in each line. Received: {width:,}. "
+            "Keep fewer columns."
+        )
     valued = _valued([row for _, row in rows[len(rows) // 2 :]], width)
     start = _start([row for _, row in rows], width, valued)
     text = _without_end(text, sep, valued, notes)
@@ -77,7 +83,7 @@ def numbers(cells, decimal="."):
     """Return a column as numbers, NaN where a cell is none."""
     if pd.api.types.is_bool_dtype(cells) or pd.api.types.is_numeric_dtype(cells):
         return cells.astype(float)
-    found = pd.to_numeric(cells, errors="coerce").astype(float)
+    found = pd.to_numeric(cells.astype(str), errors="coerce").astype(float)
     left = found.isna() & cells.notna()
     if left.any():
         texts = cells[left].astype(str).str.strip().str.replace("−", "-")
@@ -137,10 +143,28 @@ def _is_value(cell):
     return _VALUE.fullmatch(cell[:60]) is not None
 
 
+def _rows(head, sep):
+    """Return the rows that are not blank, with the number of the line each starts in."""
+    if sep == " ":
+        rows = [(n, line.split()) for n, line in enumerate(head.split("\n"))]
+    else:
+        reader = csv.reader(io.StringIO(head), delimiter=sep, skipinitialspace=True)
+        rows, line = [], 0
+        try:
+            for row in reader:
+                rows.append((line, [cell.strip() for cell in row]))
+                line = reader.line_num
+        except csv.Error:
+            rows = [(n, line.split(sep)) for n, line in enumerate(head.split("\n"))]
+    return [(n, row) for n, row in rows if any(row)]
+
+
 def _separator(lines):
     """Return what splits most lines into equally many cells that are numbers or dates."""
     best, found = 0, ","
     for sep in "\t;|, ":
+        if sep == " " and sum("\t" in line or ";" in line for line in lines) > len(lines) / 2:
+            break
         rows = [_split(line, sep) for line in lines]
         width, count = Counter(map(len, rows)).most_common(1)[0]
         cells = [cell for row in rows if len(row) == width for cell in row if cell not in _EMPTY]
@@ -205,8 +229,10 @@ def _without_end(text, sep, valued, notes):
 def _counts_up(row):
     """Return whether a row's whole numbers count, as years do that stand above columns."""
     found = [int(cell) for cell in row if cell.isdecimal() and len(cell) < 6]
-    named = row and (not row[0].isdecimal() or found[0] in (0, 1) or 1500 < found[0] < 2300)
-    return len(found) > 2 and bool(named) and set(np.diff(found)) in ({1}, {-1})
+    if len(found) < 3:
+        return False
+    named = (not row[0].isdecimal() or found[0] in (0, 1) or 1500 < found[0] < 2300)
+    return named and set(np.diff(found)) in ({1}, {-1})
 
 
 def _titles(lead, width, notes):
@@ -246,14 +272,15 @@ def _decimal(cells, sep):
 
 def _read(text, name, first, sep, decimal, width, notes):
     """Read the rows from line `first` on by pandas; a line too long is an error."""
+    for _ in range(first):
+        text = text[text.find("\n") + 1 :]
     if sep != " ":
-        text = re.sub(f" +(?=[{sep}\n])", "", text)
+        text = re.sub(f"(?<! ) +(?=[{sep}\n])", "", text)
     try:
         frame = pd.read_csv(
             io.BytesIO(text.encode()),
             header=None,
             names=range(width + 1),
-            skiprows=first,
             sep=r"\s+" if sep == " " else sep,
             decimal=decimal,
             na_values=_GAPS,
@@ -264,7 +291,7 @@ def _read(text, name, first, sep, decimal, width, notes):
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeEncodeError) as problem:
         found = re.search(r"in line (\d+), saw (\d+)", str(problem))
-        received = f"{found[2]} in line {found[1]}" if found else "a quotation mark without its end"
+        received = f"{found[2]} in line {first + int(found[1])}" if found else "a quotation mark without its end"
         raise ValueError(_uneven(name, width, received)) from None
     lines = np.arange(first + 1, first + 1 + len(frame))
     if '"' in text:
@@ -305,9 +332,10 @@ def _as_numbers(cells, decimal, notes):
     found = numbers(cells, decimal)
     if (found.isna() & cells.notna()).any():
         return cells
-    example = str(cells.dropna().iloc[0])[:40]
-    if not any("is read as" in note for note in notes):
-        notes.append(f"{example!r} under {cells.name!r} is read as {found.dropna().iloc[0]:,}.")
+    written = pd.to_numeric(cells.astype(str), errors="coerce").isna() & found.notna()
+    if written.any() and not any("is read as" in note for note in notes):
+        example = f"{str(cells[written].iloc[0])[:40]!r} under {cells.name!r}"
+        notes.append(f"{example} is read as {found[written].iloc[0]:,}.")
     return found
 
 

@@ -25,8 +25,8 @@ def lines(*parts, end="\n"):
 
 
 def flights():
-    names = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-    rows = [f"{1949 + n // 12},{names[n % 12]},{112 + n}" for n in range(48)]
+    months = times("1949-01-15", 30.44 * DAY, 48, "%Y,%b")
+    rows = [f"{month},{112 + n}" for n, month in enumerate(months)]
     return lines("year,month,passengers", *rows)
 
 
@@ -62,7 +62,8 @@ def silso():
         year, month = 1749 + n // 12, n % 12 + 1
         spread, count = (f"{wave(n):6.1f}", 30) if n > 20 else ("  -1.0", -1)
         rows.append(
-            f"{year};{month:02d};{year + (month - 0.5) / 12:.3f}; {wave(n, 90):5.1f};{spread};{count:5d};1"
+            f"{year};{month:02d};{year + (month - 0.5) / 12:.3f}; {wave(n, 90):5.1f};{spread};"
+            f"{count:5d};1"
         )
     return lines(*rows)
 
@@ -135,23 +136,24 @@ def beijing():
 
 def mauna_loa():
     top = [f"# line {n} about the data, with commas, and numbers 1 2 3" for n in range(20)]
-    rows = [
-        f"{1958 + n // 12},{n % 12 + 1},{1958 + (n + 0.5) / 12:.4f},{315 + wave(n, 0, 3):.2f},{-1 if n < 30 else 20 + n % 9},{-9.99 if n < 30 else wave(n, 0.1, 1)},{-0.99 if n < 30 else wave(n, 0.1, 0.5)}"
-        for n in range(60)
-    ]
+    rows = []
+    for n in range(60):
+        days, spread, error = (-1, -9.99, -0.99) if n < 30 else (20 + n % 9, wave(n, 0.1), 0.1 * n)
+        row = [1958 + n // 12, n % 12 + 1, f"{1958 + (n + 0.5) / 12:.4f}", 315 + wave(n, 0, 3)]
+        rows.append(
+            ",".join(map(str, [*row, days, spread, round(error / 8, 3) if n >= 30 else error]))
+        )
     return lines(*top, "year,month,decimal date,average,ndays,sdev,unc", *rows)
 
 
 def mauna_loa_text():
-    top = [
-        "# CO2 expressed as a mole fraction",
-        "#",
-        "#            decimal     average   interpolated",
-    ]
-    rows = [
-        f"{1958 + n // 12}  {n % 12 + 1:2d}   {1958 + (n + 0.5) / 12:.3f}   {-99.99 if n in (5, 17) else 315 + wave(n, 0, 3):.2f}   {315 + wave(n, 0, 3):.2f}"
-        for n in range(60)
-    ]
+    top = ["# CO2 expressed as a mole fraction", "#", "#    decimal   average   interpolated"]
+    rows = []
+    for n in range(60):
+        level = round(315 + wave(n, 0, 3), 2)
+        average = -99.99 if n in (5, 17) else level
+        date = f"{1958 + n // 12}  {n % 12 + 1:2d}   {1958 + (n + 0.5) / 12:.3f}"
+        rows.append(f"{date}   {average:.2f}   {level:.2f}")
     return lines(*top, *rows)
 
 
@@ -300,7 +302,7 @@ def campbell_toa5():
 
 def cmapss():
     rows = [
-        f"{unit} {cycle} {wave(cycle, 0, 0.01):.4f} {wave(cycle + unit, 518)} {wave(cycle, 640)} 100.0  "
+        f"{unit} {cycle} {wave(cycle, 0, 0.01):.4f} {wave(cycle + unit, 518)} {cycle % 7}.5 100.0  "
         for unit, cycles in ((1, 30), (2, 25), (3, 28))
         for cycle in range(1, cycles + 1)
     ]

@@ -20,15 +20,20 @@ PARTS = {  # the words that name a part of a moment, its largest number, its len
     "minute": ("minute minuto", 60, 60),
     "second": ("second sekunde seconde", 60, 1),
 }
-_WHEN = set(" ".join(words for words, _, _ in PARTS.values()).split()) | set(
-    "time date datetime timestamp ts ds datum zeit uhrzeit fecha frame step timestep timepoint "
-    "cycle epoch index row weekday weeknum weekofyear dayofweek dayofyear season yearday of".split()
+_WHEN = set(
+    re.findall(
+        r"\w+",
+        "time date datetime timestamp ts ds datum zeit uhrzeit fecha frame step timestep timepoint "
+        "cycle epoch index row weekday weeknum weekofyear dayofweek dayofyear season yearday of "
+        + " ".join(words for words, _, _ in PARTS.values()),
+    )
 )
 _ALSO_NAMES = {"cycle", "epoch", "frame", "index", "of", "row", "season", "step", "t"}
-_FORMATS = (
+_FORMATS = re.findall(
+    r"\S+",
     "%Y-%m-%d %d-%m-%Y %m-%d-%Y %d-%m-%y %m-%d-%y %y-%m-%d %Y-%m %m-%Y %d-%b-%Y %d-%b-%y "
-    "%b-%d-%Y %Y-%b-%d %b-%Y %Y-%b %b-%y %Y%m%d %G-W%V-%u"
-).split()
+    "%b-%d-%Y %Y-%b-%d %b-%Y %Y-%b %b-%y %Y%m%d %G-W%V-%u",
+)
 _ISO = r"\d{4}-\d\d(-\d\d([T ]\d\d:?\d\d.*)?)?"
 _CLOCK = (
     r"^(?P<date>.*?)(?:[T ,]+|^)(?P<h>\d{1,2})[:.h](?P<m>\d{2})(?:[:.](?P<s>\d{2}(?:[.,]\d+)?))?"
@@ -60,9 +65,9 @@ def kind_of_numbers(title, numbers):
     for part, (names, largest, _) in PARTS.items():
         if whole and not words.isdisjoint(names.split()) and (numbers <= largest).all():
             return part
-    if title.startswith("column ") and numbers.between(1500, 2200).all():  # no title
-        if numbers.is_monotonic_increasing and numbers.nunique() > 1:
-            return "year" if whole else "when"
+    untitled_years = title.startswith("column ") and numbers.between(1500, 2200).all()
+    if untitled_years and numbers.is_monotonic_increasing and numbers.nunique() > 1:
+        return "year" if whole else "when"
     rising = len(numbers) > 1 and np.mean(np.diff(numbers) >= 0) > 0.9
     return "when" if words and (words <= _WHEN or (words & _WHEN and rising)) else "number"
 
@@ -100,7 +105,8 @@ def read_dates(cells):
     if pd.api.types.is_datetime64_any_dtype(cells):
         return _seconds(pd.to_datetime(cells, utc=True)), True, None
     codes, unique = pd.factorize(cells)
-    seconds, dated, note = _read_texts(pd.Series(unique, dtype=object).astype(str).str.strip().str[:50])
+    texts = pd.Series(unique, dtype=object).astype(str).str.strip().str[:50]
+    seconds, dated, note = _read_texts(texts)
     if seconds is None:
         return None, False, None
     found = np.append(seconds.to_numpy(float), np.nan)[codes]
@@ -139,6 +145,7 @@ def _read_texts(texts):
 
 def _read_days(texts):
     """Read dates in the one order that the whole column admits; say so where it admits several."""
+    written = texts
     dotted = texts.str.contains(".", regex=False).mean() > 0.5
     for pattern, new in _REWRITTEN:
         texts = texts.str.replace(pattern, new, regex=True, flags=re.IGNORECASE)
@@ -157,9 +164,7 @@ def _read_days(texts):
     if different:
         words = {"d": "day", "m": "month", "b": "month", "y": "year"}
         order = ", ".join(words[sign] for sign in re.findall("[dmby]", form.lower()))
-        note = (
-            f"Dates such as {texts.iloc[0]!r} are read as {order}; no date rules out another order."
-        )
+        note = f"Dates such as {written.iloc[0]!r} are read as {order}; no date rules out others."
     return _seconds(found[form]), note
 
 

@@ -4,7 +4,7 @@ What the columns mean is guessed and said; what looks odd is said; what cannot b
 that names the line and the way out.
 """
 
-from itertools import combinations
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,25 +12,28 @@ import numpy as np
 import pandas as pd
 
 from helpers.lessons.choose_your_steps import moments, text_files
+from helpers.lessons.choose_your_steps.roles import (
+    ID_WORDS,
+    Roles,
+    describe_reading,
+    guess_roles,
+    kinds_of,
+    listed,
+    name_of,
+    quoted,
+)
 from helpers.validation import check_flag
 
+__all__ = [
+    "Roles",
+    "Sequences",
+    "describe_reading",
+    "guess_roles",
+    "make_sequences",
+    "read_table",
+]
+
 MAX_BYTES = 2**30
-MAX_VALUES = 12
-_ID = set(
-    "asset batch building channel city code company country customer dept device entity "
-    "experiment geo group id iso item key location machine meter name node patient product "
-    "recording region run sensor sequence series session shop site sku speaker state station "
-    "store subject symbol ticker trial unit user utterance zone".split()
-)
-_TARGET = set("target value y cnt count close sales demand price load passengers ot".split())
-
-
-class Roles(NamedTuple):
-    """Which columns mean what: lists of columns, empty for none; `values[0]` is to be forecast."""
-
-    values: list
-    id: list
-    time: list
 
 
 class Sequences(NamedTuple):
@@ -85,54 +88,6 @@ def read_table(source):
     return _from_frame(frame, "the array")
 
 
-def guess_roles(table):
-    """Guess which columns hold values, which name the sequence, and which say when.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `read_table`.
-
-    Returns
-    -------
-    Roles
-        Of at most twelve values, the likely target first. It is a guess: look at it.
-    """
-    kinds = _kinds(table)
-    numeric = [c for c, kind in kinds.items() if kind not in ("text", "date", "clock", "empty")]
-    if not numeric or len(table) < 2:
-        raise ValueError(
-            f"`{_name(table)}` must have two rows or more, and a column of numbers. Received: "
-            f"{_about(table)}. Choose a file with a number in each cell of a column."
-        )
-    time = _guess_time(table, kinds)
-    id = _guess_id(table, kinds, time)
-    if not time:
-        time = [c for c in numeric if c not in id and _counts(table, c, id)][:1]
-    values = [c for c in numeric if kinds[c] == "number" and c not in [*time, *id]]
-    for useless in (_counts, _is_still, _is_rare):
-        values = [c for c in values if not useless(table, c, id)] or values
-    if not values:  # the only column of numbers is the series, whatever it is called
-        values = [c for c in numeric if c not in [*time, *id]] or numeric[-1:]
-        id, time = ([c for c in role if c not in values] for role in (id, time))
-    values.sort(key=lambda c: moments.tokens(c).isdisjoint(_TARGET))
-    return Roles(values[:MAX_VALUES], id, time)
-
-
-def describe_reading(table, roles):
-    """Say in one sentence how a table is read, to be agreed to before anything is trained."""
-    numbers = [c for c, kind in _kinds(table).items() if kind == "number"]
-    left = len(set(numbers) - {*roles.values, *roles.id, *roles.time})
-    count = f"{len(roles.values):,}" + (f" of {len(roles.values) + left:,}" if left else "")
-    columns = "column of numbers" if count == "1" else "columns of numbers"
-    series = f"a sequence for each {_listed(roles.id)}" if roles.id else "one sequence"
-    order = f"the order of {_listed(roles.time)}" if roles.time else "the order of its rows"
-    return (
-        f"{_name(table)}, {len(table):,} rows: {count} {columns} read as {series}, in {order}, "
-        f"forecasting {_quoted(roles.values[0])}, right?"
-    )
-
-
 def make_sequences(table, values, *, id=(), time=(), fill_gaps=False, difference=False):
     """Return the sequences of a table, one row a timestep.
 
@@ -166,7 +121,11 @@ def make_sequences(table, values, *, id=(), time=(), fill_gaps=False, difference
     notes = [*table.attrs.get("notes", [])]
     left = [c for c in table if c not in {*values, *id, *time}]
     if left:
-        notes.append(f"Columns left out: {_listed(left)}.")
+        notes.append(f"Columns left out: {listed(left)}.")
+    named = [c for c in left if not id and moments.tokens(c) & ID_WORDS]
+    several = [c for c in named if table[c].nunique() > 1]
+    if several:
+        notes.append(f"If sequences are told apart by {listed(several)}, pass it as `id`.")
     numbers = _checked_numbers(table, values, fill_gaps, notes)
     notes += _suspicious(numbers)
     groups, names = _groups(table, id)
@@ -182,8 +141,8 @@ def make_sequences(table, values, *, id=(), time=(), fill_gaps=False, difference
     long = [n for n, part in enumerate(parts) if len(part) > 1]
     if not long:
         raise ValueError(
-            f"`{_name(table)}` must hold sequences of two timesteps or more. Received: one row "
-            f"for each {_listed(id) or 'sequence'}. Name other columns in `id`, or none."
+            f"`{name_of(table)}` must hold sequences of two timesteps or more. Received: one row "
+            f"for each {listed(id) or 'sequence'}. Name other columns in `id`, or none."
         )
     if len(long) < len(parts):
         notes.append(f"Sequences left out for having one timestep: {len(parts) - len(long):,}.")
@@ -227,7 +186,7 @@ def _from_bytes(content, name):
             notes.append(f"Sheet {sheet!r} of {len(sheets)} is read.")
         content = cells.to_csv(header=False, index=False).encode()
     frame = text_files.parse(content, name, notes)
-    frame.attrs = {"name": name, "notes": notes, "place": "line"}
+    frame.attrs |= {"name": name, "notes": notes, "place": "line"}
     return frame
 
 
@@ -266,117 +225,6 @@ def _from_frame(frame, name):
     return frame
 
 
-# --- guessing --------------------------------------------------------------------------------
-
-
-def _kinds(table):
-    kinds = {column: _kind(table, column) for column in table}
-    untitled = [c for c in table if c.startswith("column ")]
-    if kinds and kinds[next(iter(kinds))] == "year" and len(untitled) == len(kinds):
-        for column, part in zip(untitled[1:], ("month", "day", "hour"), strict=False):
-            steps = text_files.numbers(table[column]).diff()
-            if (
-                not table[column].between(0, moments.PARTS[part][1]).all()
-                or steps.isin([0, 1]).mean() < 0.9
-            ):
-                break
-            kinds[column] = part
-    return kinds
-
-
-def _kind(table, column):
-    """Return what a column holds, from 300 cells spread over it."""
-    cells = table[column].dropna()
-    if not len(cells):
-        return "empty"
-    if pd.api.types.is_datetime64_any_dtype(cells):
-        return "date"
-    cells = cells.iloc[np.unique(np.linspace(0, len(cells) - 1, 300).astype(int))]
-    numbers = text_files.numbers(cells, table.attrs.get("decimal", ".")).dropna()
-    if len(numbers) > len(cells) / 2:
-        return moments.kind_of_numbers(column, numbers)
-    return moments.kind_of_text(column, cells)
-
-
-def _guess_time(table, kinds):
-    """Return the columns that together say when."""
-    first = {kind: column for column, kind in reversed(kinds.items())}
-    parts = [part for part in moments.PARTS if part in first]
-    if "month" in parts:
-        parts = [part for part in parts if part not in ("quarter", "week")]
-    hours = [first[p] for p in ("hour", "minute", "second") if p in first]
-    clock = [first["clock"]] if "clock" in first else hours
-    if "date" in first:
-        seconds = moments.read_dates(table[first["date"]].iloc[:1000])[0]
-        return [first["date"], *(clock if (seconds.dropna() % 86400 == 0).all() else [])]
-    if "year" in parts or len(parts) > 1:
-        days = [first[p] for p in parts if p not in ("hour", "minute", "second")]
-        return [*days, *clock]
-    for column in [*clock, *(first[p] for p in [*parts, "when"] if p in first)]:
-        return [column]
-    first = table.columns[0]
-    if kinds[first] != "number" or table.shape[1] < 2 or len(table) < 3:
-        return []
-    steps = text_files.numbers(table[first]).diff().iloc[1:]
-    return [first] if steps.min() > 0 and np.allclose(steps, steps.iloc[0], rtol=1e-6) else []
-
-
-def _guess_id(table, kinds, time):
-    """Return the columns that together name the sequence of a row."""
-    names = [
-        c
-        for c, kind in kinds.items()
-        if c not in time
-        and (kind == "text" or (kind == "number" and moments.tokens(c) & _ID))
-        and 2 <= table[c].nunique() <= len(table) / 2
-    ]
-    names = sorted(names, key=lambda c: not moments.tokens(c) & _ID)[:6]
-    if not time:
-        counted = [c for c in table.columns[:2] if kinds[c] == "number" and c not in names]
-        return next(([c] for c in [*names, *counted] if _in_blocks(table, c, c in names)), [])
-    some = table[time[0]].drop_duplicates()
-    rows = table[table[time[0]].isin(some.iloc[np.linspace(0, len(some) - 1, 500).astype(int)])]
-    again = rows.duplicated(time).mean()
-    worded = [c for c in names if moments.tokens(c) & _ID]
-    if again == 0:
-        return next(([c] for c in worded if _in_blocks(table, c, True)), [])
-    names = names if again > 0.3 else worded if again > 0.05 else []
-    keys = [key for n in range(1, 5) for key in combinations(names, n)]
-    twice = {}
-    for key in keys:
-        twice[key] = rows.duplicated([*key, *time]).mean()
-        if twice[key] == 0:
-            return list(key)
-    best = min(twice, key=twice.get, default=())
-    return list(best) if twice.get(best, 1) < 0.05 < again else []
-
-
-def _in_blocks(table, column, named):
-    """Return whether all rows of each name follow one another, two or more each."""
-    cells = table[column]
-    runs = (cells != cells.shift()).sum()
-    if runs != cells.nunique(dropna=False) or not 2 <= runs <= len(table) / 2:
-        return False
-    return named or any(_counts(table, c, [column]) for c in table.columns[:4] if c != column)
-
-
-def _counts(table, column, id):
-    """Return whether a column does nothing but count rows, anew in each sequence."""
-    if not pd.api.types.is_numeric_dtype(table[column]) or len(table) < 3:
-        return False
-    cells = table.groupby(id)[column] if id else table[column].astype(float)
-    first = cells.first() if id else cells.iloc[:1]
-    return bool((cells.diff().dropna() == 1).all() and first.isin([0, 1]).all())
-
-
-def _is_still(table, column, id):
-    return table[column].nunique() < 2
-
-
-def _is_rare(table, column, id):
-    return table[column].notna().mean() < 0.5
-
-
 # --- making ----------------------------------------------------------------------------------
 
 
@@ -391,7 +239,7 @@ def _columns(table, role, columns):
     for column in columns:
         if column not in list(table.columns):
             raise ValueError(
-                f"`{role}` must name columns of {_name(table)}: {_listed(table.columns)}. "
+                f"`{role}` must name columns of {name_of(table)}: {listed(table.columns)}. "
                 f"Received: {column!r}. Choose from these."
             )
     return columns
@@ -413,17 +261,17 @@ def _checked_numbers(table, values, fill_gaps, notes):
             if not bad.any():
                 continue
             first = table.index[bad][0]
-            cell = "an empty cell" if words == "empty" else _quoted(table.loc[bad, column].iloc[0])
+            cell = "an empty cell" if words == "empty" else quoted(table.loc[bad, column].iloc[0])
             where = f"{cell} in {table.attrs.get('place', 'row')} {first}"
             if not fill_gaps:
                 raise ValueError(
-                    f"`{_name(table)}` must hold a number in each row of {_quoted(column)}. "
+                    f"`{name_of(table)}` must hold a number in each row of {quoted(column)}. "
                     f"Received: {where}, the first of {bad.sum():,} such cells. Pass "
                     "`fill_gaps=True` to fill them with the value before, or choose other columns."
                 )
             if words != "empty":
                 notes.append(
-                    f"{bad.sum():,} cells of {_quoted(column)} are no numbers and count as gaps: "
+                    f"{bad.sum():,} cells of {quoted(column)} are no numbers and count as gaps: "
                     f"{where}."
                 )
     return numbers
@@ -440,13 +288,13 @@ def _suspicious(numbers):
             for edge in edges[:1]:
                 found.setdefault(edge, []).append((column, (kept == edge).sum()))
                 kept = kept[kept != edge]
-    notes = [f"Columns that never change: {_listed(still)}."] if still else []
+    notes = [f"Columns that never change: {listed(still)}."] if still else []
     for edge, places in found.items():
         column, count = places[0]
         more = f" (and in {len(places) - 1} more columns)" if len(places) > 1 else ""
         notes.append(
-            f"{edge:,g} occurs {count:,} times in {_quoted(column)}{more}, far outside the rest: a "
-            f"gap? Then `table = table.replace({edge:g}, float('nan'))`, and `fill_gaps=True`."
+            f"{edge:,g} occurs {count:,} times in {quoted(column)}{more}, far outside the rest: a "
+            f"gap? Then `table = table.replace({edge:.15g}, float('nan'))`, and `fill_gaps=True`."
         )
     return notes
 
@@ -458,15 +306,16 @@ def _is_mark(numbers, edge):
     low, high = rest.min(), rest.max()
     away = max(low - edge, edge - high)
     digits = f"{abs(edge):.12g}".replace(".", "").lstrip("0")
-    usual = set(digits) == {"9"} or abs(edge) in (200, 888, 8888, 32767, 32768)
-    negative = edge in (-1, -9) and low >= 0
-    return negative or away > (high - low) * (0.1 if usual else 1) and (usual or count > 2)
+    usual = re.fullmatch("99+", digits) or abs(edge) in (200, 888, 8888, 32767, 32768)
+    if edge in (-1, -9) and low >= 0:
+        return True
+    return away > (high - low) * (0.1 if usual else 1) and bool(usual or count > 2)
 
 
 def _groups(table, id):
     """Return the number of each row's sequence, and the names of the sequences."""
     if not id:
-        return np.zeros(len(table), int), [_name(table)]
+        return np.zeros(len(table), int), [name_of(table)]
     groups = table.groupby(id, sort=False, dropna=False)
     first = table.loc[~table.duplicated(id), id].astype(object).fillna("(empty)")
     return groups.ngroup().to_numpy(), [" / ".join(map(str, row)) for row in first.to_numpy()]
@@ -476,14 +325,14 @@ def _in_order(table, numbers, groups, time, notes):
     """Put rows in the order of sequences and time; note what is odd; say if sequences overlap."""
     keys, dated, place = np.arange(len(table)), False, table.attrs.get("place", "row")
     if time:
-        kinds = _kinds(table)
+        kinds = kinds_of(table)
         keys, dated, said = moments.time_keys(table, {c: kinds[c] for c in time})
         notes += said
         if np.isnan(keys).any():
             row = np.flatnonzero(np.isnan(keys))[0]
             notes.append(
-                f"{_listed(time)} cannot be read as a time in {place} {table.index[row]} "
-                f"({_quoted(table[time[0]].iloc[row])}), {np.isnan(keys).sum():,} in all: rows stay "
+                f"{listed(time)} cannot be read as a time in {place} {table.index[row]} "
+                f"({quoted(table[time[0]].iloc[row])}), {np.isnan(keys).sum():,} in all: rows stay "
                 "in the order of the file."
             )
             keys, time = np.arange(len(table)), []
@@ -491,7 +340,7 @@ def _in_order(table, numbers, groups, time, notes):
     keys, sorted_groups, lines = keys[order], groups[order], table.index.to_numpy()[order]
     if time:
         if (np.diff(order)[np.diff(sorted_groups) == 0] < 0).any():
-            notes.append(f"The rows were put in the order of {_listed(time)}.")
+            notes.append(f"The rows were put in the order of {listed(time)}.")
         same = np.diff(sorted_groups) == 0
         notes += _odd_steps(np.diff(keys)[same], lines[1:][same], time, place)
     parallel = bool(time) and _overlap(keys, sorted_groups, dated)
@@ -503,8 +352,8 @@ def _odd_steps(steps, lines, time, place):
     twice, odd = steps == 0, (steps > 1.5 * usual) | ((steps > 0) & (steps < usual / 2))
     if twice.any():
         notes.append(
-            f"{twice.sum():,} rows have the same {_listed(time)} as the row before, the first in "
-            f"{place} {lines[twice][0]}. If there are several sequences, name their columns in `id`."
+            f"{twice.sum():,} rows have the same {listed(time)} as the row before, the first in "
+            f"{place} {lines[twice][0]}. If there are several sequences, name them in `id`."
         )
     if odd.any():
         notes.append(
@@ -534,41 +383,14 @@ def _filled(table, numbers, groups, notes):
         runs = gaps[column].groupby((~gaps[column]).cumsum()).sum()
         notes.append(
             f"Gaps filled with the value before: {gaps.to_numpy().sum():,}, most of them in "
-            f"{_quoted(column)} ({gaps[column].mean():.1%} of its rows, at most {runs.max():,} in "
+            f"{quoted(column)} ({gaps[column].mean():.1%} of its rows, at most {runs.max():,} in "
             "a row)."
         )
     if not kept.all():
         notes.append(f"Rows left out, because no value comes before them: {(~kept).sum():,}.")
     if not kept.any():
         raise ValueError(
-            f"`{_name(table)}` must have rows from which on every column has a value. Received: "
-            f"none for {_listed(numbers.columns)}. Name fewer columns in `values`."
+            f"`{name_of(table)}` must have rows from which on every column has a value. Received: "
+            f"none for {listed(numbers.columns)}. Name fewer columns in `values`."
         )
     return filled[kept], groups[kept]
-
-
-# --- words -----------------------------------------------------------------------------------
-
-
-def _name(table):
-    return table.attrs.get("name", "the table")
-
-
-def _about(table):
-    if not table.size:
-        return "no rows"
-    cell, place = table.iloc[0, 0], f"{table.attrs.get('place', 'row')} {table.index[0]}"
-    return f"{len(table):,} rows, with {_quoted(cell)} under {_quoted(table.columns[0])} in {place}"
-
-
-def _quoted(cell):
-    text = str(cell)
-    return repr(text if len(text) <= 40 else text[:39] + "…")
-
-
-def _listed(columns):
-    """Return the names of columns, the first six of them."""
-    shown = [_quoted(column) for column in columns]
-    more = [f"{len(shown) - 6:,} more"] if len(shown) > 6 else []
-    shown = shown[:6] + more
-    return ", ".join(shown[:-1]) + " and " * (len(shown) > 1) + "".join(shown[-1:])

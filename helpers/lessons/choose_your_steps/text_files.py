@@ -49,7 +49,7 @@ def parse(content, name, notes):
         )
     valued = _valued([row for _, row in rows[len(rows) // 2 :]], width)
     start = _start([row for _, row in rows], width, valued)
-    text = _without_end(text, sep, valued, notes)
+    text = _without_end(text, sep, width, valued, notes)
     titles = _titles(rows[:start], width, notes)
     if not start and comments and len(_split(comments[-1], sep)) == width:
         titles = _split(comments[-1], sep)
@@ -63,7 +63,9 @@ def parse(content, name, notes):
     frame.columns = unique(titles + [""] * (width - len(titles)))
     frame = _trimmed(frame, titles)
     frame = frame.apply(_as_numbers, decimal=decimal, notes=notes)
-    return _turned(frame, headed=any(titles), notes=notes)
+    frame = _turned(frame, headed=any(titles), notes=notes)
+    frame.attrs["decimal"] = decimal
+    return frame
 
 
 def unique(titles):
@@ -119,8 +121,8 @@ def _decode(content, name, notes):
         kind = "binary data" if control else "XML, HTML or JSON"
         raise ValueError(
             f"`{name}` must be a table of text, Excel or parquet. Received: {kind} in line {line}. "
-            "Open it with the program that made it and save it as CSV, or read it with pandas and "
-            "pass the DataFrame."
+            "Unpack an archive; save anything else as CSV with the program that made it, or read "
+            "it with pandas and pass the DataFrame."
         )
     if encoding != "utf-8-sig":
         notes.append(f"The text is read as {encoding}, because it is not in UTF-8.")
@@ -129,7 +131,7 @@ def _decode(content, name, notes):
 
 def _split(line, sep):
     if sep == " ":
-        return line.split()
+        return [cell.strip('"') for cell in line.split()]
     try:
         return [
             cell.strip()
@@ -146,7 +148,7 @@ def _is_value(cell):
 def _rows(head, sep):
     """Return the rows that are not blank, with the number of the line each starts in."""
     if sep == " ":
-        rows = [(n, line.split()) for n, line in enumerate(head.split("\n"))]
+        rows = [(n, _split(line, sep)) for n, line in enumerate(head.split("\n"))]
     else:
         reader = csv.reader(io.StringIO(head), delimiter=sep, skipinitialspace=True)
         rows, line = [], 0
@@ -171,6 +173,8 @@ def _separator(lines):
         if width > 1 and cells:
             score = count / len(rows) * (0.05 + sum(map(_is_value, cells)) / len(cells))
             best, found = max((best, found), (score, sep), key=lambda pair: pair[0])
+    if found == "," and all(re.fullmatch(r"[-+]?\d+,\d+", line) for line in lines[1:]):
+        return found if "," in lines[0] else ";"  # one column, with decimal commas
     return found
 
 
@@ -199,27 +203,34 @@ def _values(row, valued):
     return [_is_value(row[c]) for c in valued if c < len(row) and row[c] not in _EMPTY]
 
 
+def _is_short(row, width):
+    return width > 4 and 4 * sum(map(bool, row)) < width
+
+
 def _start(rows, width, valued):
     """Return how many rows stand above the first that holds data."""
     titled = False
     for n, row in enumerate(rows):
         found = _values(row, valued)
         counting = _counts_up(row) and not _counts_up(rows[n + 1] if n + 1 < len(rows) else [])
-        if any(found) and not counting and (all(found) or (n > 5 and titled)):
+        data = any(found) and not counting and not _is_short(row, width)
+        if data and (all(found) or (n > 5 and titled)):
             return n
         titled = titled or sum(map(bool, row)) >= width / 2
     return 1
 
 
-def _without_end(text, sep, valued, notes):
+def _without_end(text, sep, width, valued, notes):
     """Leave out lines of words below the data."""
-    end, left = len(text.rstrip()), []
+    blank = f" \n\t{sep}"
+    end, left = len(text.rstrip(blank)), []
     while len(left) < 20 and valued:
         line = text[text.rfind("\n", 0, end) + 1 : end]
-        found = _values(_split(line, sep), valued)
-        if not line.strip() or (found and found[0]):
+        row = _split(line, sep)
+        found = _values(row, valued)
+        if not line.strip() or (found and found[0] and not _is_short(row, width)):
             break
-        left, end = [*left, line], len(text[: end - len(line)].rstrip())
+        left, end = [*left, line], len(text[: end - len(line)].rstrip(blank))
     if 0 < len(left) < 20 and end:
         notes.append(f"Lines below the data left out: {len(left)} ({left[-1].strip()[:40]!r}).")
         return text[:end]
@@ -231,7 +242,7 @@ def _counts_up(row):
     found = [int(cell) for cell in row if cell.isdecimal() and len(cell) < 6]
     if len(found) < 3:
         return False
-    named = (not row[0].isdecimal() or found[0] in (0, 1) or 1500 < found[0] < 2300)
+    named = not row[0].isdecimal() or found[0] in (0, 1) or 1500 < found[0] < 2300
     return named and set(np.diff(found)) in ({1}, {-1})
 
 
@@ -291,11 +302,17 @@ def _read(text, name, first, sep, decimal, width, notes):
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeEncodeError) as problem:
         found = re.search(r"in line (\d+), saw (\d+)", str(problem))
-        received = f"{found[2]} in line {first + int(found[1])}" if found else "a quotation mark without its end"
+        received = "a quotation mark without its end"
+        if found:
+            received = f"{found[2]} in line {first + int(found[1])}"
         raise ValueError(_uneven(name, width, received)) from None
     lines = np.arange(first + 1, first + 1 + len(frame))
     if '"' in text:
-        breaks = sum(frame[c].str.count("\n").fillna(0) for c in frame.select_dtypes("str"))
+        breaks = sum(
+            frame[c].astype(str).str.count("\n").fillna(0)
+            for c in frame
+            if not pd.api.types.is_numeric_dtype(frame[c])
+        )
         lines = lines + np.cumsum(np.r_[0, breaks])[:-1].astype(int) if len(frame) else lines
     frame.index = lines
     long = frame[width].notna()
@@ -345,6 +362,10 @@ def _turned(frame, headed, notes):
     numeric = [c for c in frame if pd.api.types.is_numeric_dtype(frame[c])]
     months = [c for c in frame if c[:3].lower() in moments.MONTHS and c.isalpha()]
     dated = [c for c in plain if _is_value(plain[c])] if headed else []
+    first = frame[frame.columns[0]] if len(numeric) == len(frame.columns) == 13 else pd.Series([0])
+    if not headed and first.between(1500, 2200).all() and (first.diff()[1:] == 1).all():
+        frame.columns = ["year", *moments.MONTHS]
+        numeric, months = ["year"], moments.MONTHS
     if len(months) == 12 and numeric and numeric[0] not in months:
         notes.append(f"Turned: each line is read as the twelve months of one {numeric[0]!r}.")
         return _long(frame, numeric[:1], months, "month", months, notes)

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.lessons.choose_your_steps import moments, text_files
-from helpers.lessons.choose_your_steps.roles import kinds_of
+from helpers.lessons.choose_your_steps import text_files
 from helpers.lessons.choose_your_steps.tables import (
     Roles,
     describe_reading,
@@ -210,8 +209,8 @@ def test_gaps_are_filled_within_a_sequence_only():
 
 def keys(*dates):
     table = read_table(rows(*(f"{date},{n}.5" for n, date in enumerate(dates))).encode())
-    found, _, notes = moments.time_keys(table, {"date": kinds_of(table)["date"]})
-    return [pd.Timestamp(key, unit="s").isoformat(" ") for key in found], notes
+    found, _, note = text_files.read_dates(table["date"])
+    return [pd.Timestamp(key, unit="s").isoformat(" ") for key in found], note
 
 
 @pytest.mark.parametrize(

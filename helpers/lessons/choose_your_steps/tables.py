@@ -4,45 +4,54 @@ What the columns mean is guessed and said; what looks odd is said; what cannot b
 that names the line and the way out.
 """
 
+import io
 import re
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from helpers.lessons.choose_your_steps import moments, text_files
-from helpers.lessons.choose_your_steps.roles import (
-    ID_WORDS,
-    Roles,
-    describe_reading,
-    guess_roles,
-    kinds_of,
-    listed,
-    name_of,
-    quoted,
-)
+from helpers.lessons.choose_your_steps import text_files
+from helpers.lessons.choose_your_steps.text_files import quoted, read_dates, refusal
 from helpers.validation import check_flag
 
-__all__ = [
-    "Roles",
-    "Sequences",
-    "describe_reading",
-    "guess_roles",
-    "make_sequences",
-    "read_table",
-]
+_PARTS = {  # of a moment: its words, its largest number, its seconds
+    "year": (r"year|yr|yyyy|jahr|année|annee|año|anno", 2300, 0),
+    "quarter": (r"quarter|qtr|quartal|trimestre", 4, 0),
+    "month": (r"month|mnth|mon|mm|monat|mois|mes|mese", 12, 0),
+    "week": (r"week|woche|semaine|semana", 53, 7 * 86400),
+    "day": (r"day|dd|tag|jour|día|giorno", 366, 86400),
+    "hour": (r"hour|hr|hh|stunde|heure|hora|ora", 24, 3600),
+    "minute": (r"minute|min|minuto", 60, 60),
+    "second": (r"second|sec|sekunde|seconde", 60, 1),
+}
+_WHEN = (
+    "time|date|datetime|timestamp|ts|ds|datum|zeit|uhrzeit|fecha|timestep|timepoint|weekday|yearday|"
+    "weekofyear|dayofweek|dayofyear|" + "|".join(words for words, _, _ in _PARTS.values())
+)
+_COUNTED = _WHEN + "|cycle|epoch|frame|index|of|row|season|step|t"
+_ID = (
+    "asset|building|channel|city|code|company|country|customer|device|entity|geo|group|id|iso|item|"
+    "key|location|machine|meter|name|node|patient|product|region|run|sensor|sequence|series|session|"
+    "shop|site|sku|speaker|state|station|store|subject|symbol|ticker|trial|unit|user|zone"
+)
+_TARGETS = "target|value|y|cnt|count|close|sales|demand|price|load|passengers|ot"
 
-MAX_BYTES = 2**30
+
+class Roles(NamedTuple):
+    """Which columns mean what: lists of columns, empty for none; `values[0]` is to be forecast."""
+
+    values: list
+    id: list
+    time: list
 
 
 class Sequences(NamedTuple):
-    """What a table holds, each sequence in the order of time.
+    """The sequences of a table, each a (timesteps, features) array in order and without gaps.
 
-    `sequences` are (timesteps_i, features) arrays of float64 without gaps, `names` say which,
-    `features` are the columns, `notes` sentences on how the table was read and what looks odd.
-    `parallel` is True where sequences run at the same time: they move together, so they are to be
-    split in time, all at one date, and not at random.
+    Those that are `parallel` run at the same time, and are to be split in time, all at one date.
     """
 
     sequences: list
@@ -53,344 +62,361 @@ class Sequences(NamedTuple):
 
 
 def read_table(source):
-    """Read a table.
+    """Read a path, the bytes of a file (text, Excel, parquet), an array or a DataFrame.
 
-    Parameters
-    ----------
-    source : str or Path, bytes, array, Series or DataFrame
-        A file (text, Excel, parquet) or its content; (timesteps,) or (timesteps, features).
-
-    Returns
-    -------
-    DataFrame
-        Its index is the line in the file; `attrs` hold its `name`, and `notes` on the reading.
+    Returns a DataFrame whose index is the line in the file; `attrs` hold its `name` and `notes`.
     """
-    if isinstance(source, (pd.DataFrame, pd.Series)):
-        return _from_frame(pd.DataFrame(source), "the table")
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _from_bytes(bytes(source), "the file")
     if isinstance(source, (str, Path)):
-        return _from_bytes(*_load(str(source).strip().strip("\"'")))
-    if isinstance(source, np.ma.MaskedArray):
-        source = source.astype(float).filled(np.nan)
+        path = Path(str(source).strip().strip("\"'"))
+        if not str(source).strip() or not path.is_file():
+            way_out = (
+                f"A path that does not begin at the root is looked up from {str(Path.cwd())!r}"
+            )
+            there = "a folder" if path.is_dir() else "no file of this name"
+            raise refusal("`source` must be the path of a file", f"{str(path)!r}, {there}", way_out)
+        return _from_bytes(path.read_bytes(), path.name)
+    if isinstance(source, (pd.DataFrame, pd.Series)):
+        return _from_frame(pd.DataFrame(source), "the table")
     try:
-        array = np.asarray(source)
+        array = np.ma.asarray(source)
     except ValueError:  # rows of unequal length
-        array = np.array(None)
+        array = np.ma.asarray(None)
     if array.ndim not in (1, 2) or array.dtype.kind not in "biuf" or not array.size:
-        raise TypeError(
-            "`source` must be a path, bytes, a DataFrame, or an array of numbers with the axes "
-            f"(timesteps,) or (timesteps, features). Received: {type(source).__name__} of shape "
-            f"{array.shape}. Pass one sequence, or a DataFrame whose rows are timesteps."
-        )
-    frame = pd.DataFrame(array.astype(float).reshape(len(array), -1))
+        rule = "`source` must be a path, bytes, a DataFrame, or an array (timesteps, features)"
+        way_out = "Pass numbers of one sequence, or a DataFrame whose rows are timesteps"
+        raise refusal(rule, f"{type(source).__name__} of shape {array.shape}", way_out)
+    frame = pd.DataFrame(array.astype(float).filled(np.nan).reshape(len(array), -1))
     frame.columns = ["value"] if frame.shape[1] == 1 else [f"feature {c}" for c in frame]
     return _from_frame(frame, "the array")
 
 
-def make_sequences(table, values, *, id=(), time=(), fill_gaps=False, difference=False):
-    """Return the sequences of a table, one row a timestep.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `read_table`.
-    values : list of str
-        The columns that hold the features.
-    id : list of str
-        The columns that together name the sequence of a row. Without any, it is one sequence.
-    time : list of str
-        The columns that together say when. Without any, the rows stay in their order.
-    fill_gaps : bool
-        Fill what is missing or no number with the value before; leave out what has none before.
-    difference : bool
-        Give the change since the timestep before, in the same unit, instead of the value.
-
-    Returns
-    -------
-    Sequences
-    """
-    values = _columns(table, "values", values)
-    id, time = _columns(table, "id", id), _columns(table, "time", time)
-    if not values:
-        raise ValueError(
-            "`values` must name a column. Received: none. Name one that holds numbers."
-        )
-    check_flag("fill_gaps", fill_gaps)
-    check_flag("difference", difference)
-    notes = [*table.attrs.get("notes", [])]
-    left = [c for c in table if c not in {*values, *id, *time}]
-    if left:
-        notes.append(f"Columns left out: {listed(left)}.")
-    named = [c for c in left if not id and moments.tokens(c) & ID_WORDS]
-    several = [c for c in named if table[c].nunique() > 1]
-    if several:
-        notes.append(f"If sequences are told apart by {listed(several)}, pass it as `id`.")
-    numbers = _checked_numbers(table, values, fill_gaps, notes)
-    notes += _suspicious(numbers)
-    groups, names = _groups(table, id)
-    numbers, groups, parallel = _in_order(table, numbers, groups, time, notes)
-    if fill_gaps:
-        numbers, groups = _filled(table, numbers, groups, notes)
-    borders = np.flatnonzero(np.diff(groups)) + 1
-    parts = np.split(numbers.to_numpy(float), borders)
-    names = [names[g] for g in groups[np.r_[0, borders].astype(int)]] if len(groups) else []
-    if difference:
-        parts = [np.diff(part, axis=0) for part in parts]
-        notes.append("Each value is the change since the timestep before, in the data's own unit.")
-    long = [n for n, part in enumerate(parts) if len(part) > 1]
-    if not long:
-        raise ValueError(
-            f"`{name_of(table)}` must hold sequences of two timesteps or more. Received: one row "
-            f"for each {listed(id) or 'sequence'}. Name other columns in `id`, or none."
-        )
-    if len(long) < len(parts):
-        notes.append(f"Sequences left out for having one timestep: {len(parts) - len(long):,}.")
-    return Sequences([parts[n] for n in long], [names[n] for n in long], values, notes, parallel)
-
-
-# --- reading ---------------------------------------------------------------------------------
-
-
-def _load(path):
-    """Return the content of a file and its name."""
-    try:
-        file = Path(path).expanduser()
-        if not path or not file.is_file():
-            there = "a folder" if path and file.is_dir() else "no file of this name"
-            raise ValueError(
-                f"`source` must be the path of a file. Received: {path!r}, {there}. A path that "
-                f"does not begin at the root is looked up from {str(Path.cwd())!r}."
-            )
-        if file.stat().st_size > MAX_BYTES:
-            raise ValueError(
-                f"`{file.name}` must hold at most {MAX_BYTES // 2**20:,} MiB. Received: more. Keep "
-                "fewer columns, or every n-th row."
-            )
-        return file.read_bytes(), file.name
-    except (OSError, RuntimeError) as problem:
-        raise ValueError(
-            f"`source` must be the path of a file that can be read. Received: {path!r}: {problem}. "
-            "Check the path and its permissions."
-        ) from None
-
-
 def _from_bytes(content, name):
-    notes = []
-    if content.startswith(b"PAR1"):
-        return _from_frame(_by_pandas(pd.read_parquet, content, name, "pyarrow"), name)
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        sheets = _by_pandas(_read_excel, content, name, "openpyxl")
-        sheet, cells = next(((s, c) for s, c in sheets.items() if c.size), ("", pd.DataFrame()))
-        if len(sheets) > 1:
-            notes.append(f"Sheet {sheet!r} of {len(sheets)} is read.")
-        content = cells.to_csv(header=False, index=False).encode()
+    notes, stream = [], io.BytesIO(content)
+    try:
+        if content.startswith(b"PAR1"):
+            return _from_frame(pd.read_parquet(stream), name)
+        if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+            sheets = pd.read_excel(stream, sheet_name=None, header=None)
+            sheet = next((sheet for sheet, cells in sheets.items() if cells.size), *sheets[:1])
+            notes += [f"Sheet {sheet!r} of {len(sheets)} is read."] if len(sheets) > 1 else []
+            content = sheets[sheet].to_csv(header=False, index=False).encode()
+    except ImportError as problem:
+        package = next((p for p in ("xlrd", "openpyxl") if p in str(problem)), "pyarrow")
+        way_out = f"Run `%pip install {package}` in a cell and this cell again, or save it as CSV"
+        rule = f"`{name}` needs the package {package} to be read"
+        raise refusal(rule, "no such package", way_out) from None
+    except Exception as problem:  # whatever a damaged file makes of the packages
+        rule = f"`{name}` must be a text, Excel or parquet file"
+        raise refusal(rule, problem, "Unpack an archive, or save it again as CSV") from None
     frame = text_files.parse(content, name, notes)
     frame.attrs |= {"name": name, "notes": notes, "place": "line"}
     return frame
 
 
-def _read_excel(stream):
-    return pd.read_excel(stream, sheet_name=None, header=None)
-
-
-def _by_pandas(read, content, name, package):
-    try:
-        return read(text_files.io.BytesIO(content))
-    except ImportError as problem:
-        package = "xlrd" if "xlrd" in str(problem) else package
-        raise ValueError(
-            f"`{name}` needs the package {package} to be read. Received: no such package. Run "
-            f"`%pip install {package}` in a cell and this cell again, or save the file as CSV."
-        ) from None
-    except Exception as problem:  # whatever a damaged file makes of the packages
-        raise ValueError(
-            f"`{name}` must be a text, Excel or parquet file. Received: {problem}. If it is an "
-            "archive, unpack it; if not, save it again as CSV."
-        ) from None
-
-
 def _from_frame(frame, name):
     """Take a DataFrame as it is, with an index that says something as columns of its own."""
-    told = [n for n, level in enumerate(frame.index.names) if level is not None]
-    if told or not pd.api.types.is_numeric_dtype(frame.index):
-        frame = frame.reset_index()
-    frame = frame.reset_index(drop=True)
+    plain = set(frame.index.names) == {None} and pd.api.types.is_numeric_dtype(frame.index)
+    frame = frame.reset_index(drop=plain)
     titles = [" ".join(map(str, c)) if isinstance(c, tuple) else str(c) for c in frame.columns]
     frame.columns = text_files.unique(titles)
-    for column in frame:
-        if isinstance(frame[column].dtype, pd.PeriodDtype):
-            frame[column] = frame[column].dt.to_timestamp()
-    frame.attrs = {"name": name, "notes": [], "place": "row"}
+    for column in frame.select_dtypes(pd.PeriodDtype):
+        frame[column] = frame[column].dt.to_timestamp()
+    frame.attrs = {"name": name}
     return frame
 
 
-# --- making ----------------------------------------------------------------------------------
+def guess_roles(table):
+    """Guess which columns hold values (at most twelve), name the sequence, and say when."""
+    kinds = _kinds(table)
+    numeric = [c for c, kind in kinds.items() if kind not in ("text", "date", "clock", "empty")]
+    if not numeric or len(table) < 2:
+        rule = f"`{_name(table)}` must have two rows or more, and a column of numbers"
+        cell = f", with {quoted(table.iat[0, 0])} {_place(table, 0)}" if table.size else ""
+        way_out = "Choose a file with a number in each cell of a column"
+        raise refusal(rule, f"{len(table):,} rows{cell}", way_out)
+    time = _guess_time(table, kinds)
+    id = _guess_id(table, kinds, time)
+    time = time or [c for c in numeric if c not in id and _counts(table, c, id)][:1]
+    values = [c for c in numeric if kinds[c] == "number" and c not in [*time, *id]]
+    useful = [c for c in values if table[c].nunique() > 1 and table[c].notna().mean() >= 0.5]
+    values = [c for c in useful if not _counts(table, c, id)] or useful or values
+    if not values:  # the only column of numbers is the series, whatever it is called
+        values = [c for c in numeric if c not in [*time, *id]] or numeric[-1:]
+        id, time = ([c for c in role if c not in values] for role in (id, time))
+    return Roles(sorted(values, key=lambda c: not _says(c, _TARGETS))[:12], id, time)
+
+
+def describe_reading(table, roles):
+    """Say in one sentence how a table is read, to be agreed to before anything is trained."""
+    numbers = {column for column, kind in _kinds(table).items() if kind == "number"}
+    left, used = len(numbers.difference(*roles)), len(roles.values)
+    count = f"{used} of {used + left:,}" if left else used
+    series = f"a sequence for each {_listed(roles.id)}" if roles.id else "one sequence"
+    return (
+        f"{_name(table)}, {len(table):,} rows: {count} column{'s' * (count != 1)} of numbers read "
+        f"as {series}, in the order of {_listed(roles.time) or 'its rows'}, forecasting "
+        f"{quoted(roles.values[0])}, right?"
+    )
+
+
+def _name(table):
+    return table.attrs.get("name", "the table")
+
+
+def _place(table, row):
+    return f"in {table.attrs.get('place', 'row')} {table.index[row]}"
+
+
+def _listed(columns):
+    """Return the names of columns, the first six of them."""
+    shown = [quoted(column) for column in columns]
+    shown = shown[:6] + [f"{len(shown) - 6:,} more"] * (len(shown) > 6)
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def _says(title, words):
+    """Return the share of a title's words that are among some: 0 to 1."""
+    found = re.findall(r"[A-ZÀ-Þ]?[^\W\d_A-ZÀ-Þ]+|[A-ZÀ-Þ]+", title)
+    return np.mean([bool(re.fullmatch(words, word.lower())) for word in found] or [0])
+
+
+def _kinds(table):
+    """Return what each column holds: "number", "text", "date", a part of a moment, and so on."""
+    kinds = {column: _kind(table, column) for column in table}
+    if [*kinds.items()][:1] == [("column 1", "year")] and "column 2" in kinds:  # without titles
+        months = text_files.numbers(table["column 2"])
+        kinds["column 2"] = "month" if set(months) == set(range(1, 13)) else kinds["column 2"]
+    return kinds
+
+
+def _kind(table, column):
+    cells = table[column].dropna()
+    if not len(cells):
+        return "empty"
+    cells = text_files.spread(cells, 300)
+    dates = pd.api.types.is_datetime64_any_dtype(cells)
+    numbers = cells if dates else text_files.numbers(cells, table.attrs.get("decimal", "."))
+    if dates or 2 * numbers.count() <= len(cells):
+        seconds, dated, _ = read_dates(cells)
+        if seconds is not None and seconds.notna().all():
+            return "date" if dated else "clock"
+        names = set(cells.astype(str).str.strip().str.lower().str[:3])
+        said = names <= {"mon", "tue", "wed", "thu", "fri", "sat", "sun"} or _says(column, _WHEN)
+        return "month" if names <= {*text_files.MONTHS} else "when" if said else "text"
+    numbers = numbers[np.isfinite(numbers)]
+    whole = (numbers % 1 == 0).all() and (numbers >= 0).all()
+    if whole and read_dates(numbers)[0] is not None:
+        return "date"
+    for part, (words, largest, _) in _PARTS.items():
+        if whole and _says(column, words) and (numbers <= largest).all():
+            return part
+    rising = (numbers.diff().dropna() >= 0).mean() > 0.9
+    if column.startswith("column ") and rising and numbers.between(1500, 2200).all():
+        return "year" if whole else "when"
+    return "when" if _says(column, _COUNTED) > (0 if rising else 0.99) else "number"
+
+
+def _guess_time(table, kinds):
+    """Return the columns that together say when."""
+    first = {kind: column for column, kind in reversed(kinds.items())}
+    days = [first[p] for p in ("year", "quarter", "month", "week", "day") if p in first]
+    clock = [first[p] for p in ("clock", "hour", "minute", "second") if p in first]
+    clock = clock[:1] if "clock" in first else clock
+    if "date" in first:
+        seconds = read_dates(table[first["date"]].iloc[:1000])[0]
+        return [first["date"], *(clock if (seconds.dropna() % 86400 == 0).all() else [])]
+    if "year" in first or len(days) > 1:
+        return days + clock
+    if found := [*clock, *days, *([first["when"]] if "when" in first else [])]:
+        return found[:1]
+    column = table.columns[0]
+    if kinds[column] != "number" or table.shape[1] < 2 or len(table) < 3:
+        return []
+    steps = text_files.numbers(table[column]).diff().iloc[1:]
+    return [column] if steps.min() > 0 and np.allclose(steps, steps.iloc[0], rtol=1e-6) else []
+
+
+def _guess_id(table, kinds, time):
+    """Return the columns that together name the sequence of a row."""
+    again = table.duplicated(time).mean() if time else 0
+    worded = [c for c, kind in kinds.items() if kind in ("text", "number") and _says(c, _ID)]
+    names = worded + [c for c, kind in kinds.items() if kind == "text" and c not in worded]
+    names = names if again > 0.3 or not time else worded
+    names = [c for c in names if 2 <= table[c].nunique() <= len(table) / 2][:6]
+    if again <= 0.05:  # all rows of each name follow one another
+        for c in [] if time else table.columns[:2]:  # a column without a title may name them too
+            counted = any(_counts(table, other, [c]) for other in table.columns[:3] if other != c)
+            names += [c] if counted and kinds[c] == "number" else []
+        return [c for c in names if (table[c] != table[c].shift()).sum() == table[c].nunique()][:1]
+    twice = {}
+    for key in [key for n in range(1, 5) for key in combinations(names, n)]:
+        if 2 * len(table[list(key)].drop_duplicates()) <= len(table):
+            twice[key] = table.duplicated([*key, *time]).mean()
+    best = min(twice, key=twice.get, default=())
+    return list(best) if twice.get(best, 1) < 0.05 else []
+
+
+def _counts(table, column, id):
+    """Return whether a column does nothing but count rows, anew in each sequence."""
+    if not pd.api.types.is_numeric_dtype(table[column]) or len(table) < 3:
+        return False
+    groups = table.groupby(id or np.zeros(len(table)))[column]
+    return bool((groups.diff().dropna() == 1).all() and groups.first().isin([0, 1]).all())
+
+
+def make_sequences(table, values, *, id=(), time=(), fill_gaps=False, difference=False):
+    """Return the `Sequences` of a table, one row a timestep.
+
+    `values`, `id` and `time` list the columns that hold the features, name the sequence, say when.
+    `fill_gaps` fills gaps with the value before; `difference` gives the change since that value.
+    """
+    table = table if isinstance(table, pd.DataFrame) else read_table(table)
+    roles = {"values": values, "id": id, "time": time}
+    values, id, time = (_columns(table, role, columns) for role, columns in roles.items())
+    check_flag("fill_gaps", fill_gaps)
+    check_flag("difference", difference)
+    notes = [*table.attrs.get("notes", [])]
+    left = [c for c in table if c not in {*values, *id, *time}]
+    notes += [f"Columns left out: {_listed(left)}."] if left else []
+    rows = _numbers(table, values, fill_gaps, notes)
+    _say_marks(rows, notes)
+    groups, names = np.zeros(len(table), int), [_name(table)]
+    if id:
+        groups = table.groupby(id, sort=False, dropna=False).ngroup().to_numpy()
+        cells = table[id].drop_duplicates().astype(object).fillna("(empty)").to_numpy()
+        names = [" / ".join(map(str, row)) for row in cells]
+    rows, groups, parallel = _in_order(table, rows, groups, time, notes)
+    if fill_gaps:
+        rows, groups = _filled(rows, groups, notes)
+    parts = [(names[g], part.to_numpy(float)) for g, part in rows.groupby(groups)]
+    if difference:
+        parts = [(name, np.diff(part, axis=0)) for name, part in parts]
+        notes.append("Each value is the change since the timestep before, in the data's own unit.")
+    long = [(name, part) for name, part in parts if len(part) > 1]
+    if not long:
+        rule = f"`{_name(table)}` must hold sequences of two timesteps or more"
+        received = f"one row for each {_listed(id) or 'sequence'}"
+        raise refusal(rule, received, "Name other columns in `id`, or none")
+    if len(long) < len(parts):
+        notes.append(f"Sequences left out for having one timestep: {len(parts) - len(long):,}.")
+    names, parts = zip(*long, strict=True)
+    return Sequences(list(parts), list(names), values, notes, parallel)
 
 
 def _columns(table, role, columns):
-    """Return the names of columns as a list, of columns that there are."""
-    if not isinstance(table, pd.DataFrame):
-        raise TypeError(
-            f"`table` must come from `read_table`. Received: {type(table).__name__}. Pass it to "
-            "`read_table` first."
-        )
     columns = [columns] if isinstance(columns, str) else list(columns or ())
-    for column in columns:
-        if column not in list(table.columns):
-            raise ValueError(
-                f"`{role}` must name columns of {name_of(table)}: {listed(table.columns)}. "
-                f"Received: {column!r}. Choose from these."
-            )
+    wrong = [column for column in columns if column not in list(table.columns)]
+    if wrong or (role == "values" and not columns):
+        rule = f"`{role}` must name columns of {_name(table)}: {_listed(table.columns)}"
+        raise refusal(rule, repr(wrong[0]) if wrong else "none", "Choose from these")
     return columns
 
 
-def _checked_numbers(table, values, fill_gaps, notes):
+def _numbers(table, values, fill_gaps, notes):
     """Return the values as numbers; whatever is none is NaN, where gaps may be filled."""
     decimal = table.attrs.get("decimal", ".")
-    numbers = pd.DataFrame({c: text_files.numbers(table[c], decimal) for c in values})
-    numbers = numbers.replace([np.inf, -np.inf], np.nan)
+    found = pd.DataFrame({c: text_files.numbers(table[c], decimal) for c in values})
+    found = found.replace([np.inf, -np.inf], np.nan)
     for column in values:
-        gap, empty = numbers[column].isna(), table[column].isna()
+        gap, empty = found[column].isna(), table[column].isna()
         if gap.all():
-            raise ValueError(
-                f"`values` must name columns of numbers. Received: {column!r}, which holds none. "
-                "Name the others only."
-            )
-        for bad, words in ((gap & ~empty, "no numbers"), (gap & empty, "empty")):
-            if not bad.any():
-                continue
-            first = table.index[bad][0]
-            cell = "an empty cell" if words == "empty" else quoted(table.loc[bad, column].iloc[0])
-            where = f"{cell} in {table.attrs.get('place', 'row')} {first}"
-            if not fill_gaps:
-                raise ValueError(
-                    f"`{name_of(table)}` must hold a number in each row of {quoted(column)}. "
-                    f"Received: {where}, the first of {bad.sum():,} such cells. Pass "
-                    "`fill_gaps=True` to fill them with the value before, or choose other columns."
-                )
-            if words != "empty":
-                notes.append(
-                    f"{bad.sum():,} cells of {quoted(column)} are no numbers and count as gaps: "
-                    f"{where}."
-                )
-    return numbers
+            rule = "`values` must name columns of numbers"
+            raise refusal(rule, f"{column!r}, which holds none", "Name the others only")
+        bad = np.flatnonzero(gap & ~empty) if (gap & ~empty).any() else np.flatnonzero(gap)
+        if not len(bad) or (fill_gaps and empty.iloc[bad[0]]):
+            continue
+        cell = "an empty cell" if empty.iloc[bad[0]] else quoted(table[column].iloc[bad[0]])
+        received = f"{cell} {_place(table, bad[0])}, the first of {len(bad):,} such cells"
+        if not fill_gaps:
+            rule = f"`{_name(table)}` must hold a number in each row of {quoted(column)}"
+            way_out = "Pass `fill_gaps=True` to fill them with the value before, or other columns"
+            raise refusal(rule, received, way_out)
+        notes.append(f"What is no number in {quoted(column)} counts as a gap: {received}.")
+    return found
 
 
-def _suspicious(numbers):
-    """Return notes on numbers that look like marks for a gap, and on columns that never change."""
-    found, still = {}, []
-    for column in numbers:
-        kept = numbers[column].dropna()
-        still += [column] if kept.nunique() < 2 else []
-        for _ in range(4):
-            edges = [e for e in (kept.min(), kept.max()) if _is_mark(kept, e)] if len(kept) else []
-            for edge in edges[:1]:
-                found.setdefault(edge, []).append((column, (kept == edge).sum()))
-                kept = kept[kept != edge]
-    notes = [f"Columns that never change: {listed(still)}."] if still else []
-    for edge, places in found.items():
-        column, count = places[0]
-        more = f" (and in {len(places) - 1} more columns)" if len(places) > 1 else ""
-        notes.append(
-            f"{edge:,g} occurs {count:,} times in {quoted(column)}{more}, far outside the rest: a "
-            f"gap? Then `table = table.replace({edge:.15g}, float('nan'))`, and `fill_gaps=True`."
-        )
-    return notes
+def _say_marks(numbers, notes):
+    """Note numbers that come back far outside the rest, as marks for a gap do."""
+    for column, cells in numbers.items():
+        for edge in {cells.min(), cells.max()}:
+            rest, count = cells[cells != edge].dropna(), (cells == edge).sum()
+            nines = re.fullmatch("0*99+0*", f"{abs(edge):.12g}".replace(".", ""))
+            usual = (rest.max() - rest.min()) * (0.1 if nines else 1)
+            away = max(rest.min() - edge, edge - rest.max()) > usual and rest.nunique() > 2
+            if away and (nines or count > 2):
+                way_out = f"`table = table.replace({edge:.15g}, float('nan'))`, `fill_gaps=True`"
+                words = f"{edge:,g} occurs {count:,} times in {quoted(column)}"
+                notes.append(f"{words}, far outside the rest: a gap? Then {way_out}.")
 
 
-def _is_mark(numbers, edge):
-    rest, count = numbers[numbers != edge], (numbers == edge).sum()
-    if rest.nunique() < 3:
-        return False
-    low, high = rest.min(), rest.max()
-    away = max(low - edge, edge - high)
-    digits = f"{abs(edge):.12g}".replace(".", "").lstrip("0")
-    usual = re.fullmatch("99+", digits) or abs(edge) in (200, 888, 8888, 32767, 32768)
-    if edge in (-1, -9) and low >= 0:
-        return True
-    return away > (high - low) * (0.1 if usual else 1) and bool(usual or count > 2)
-
-
-def _groups(table, id):
-    """Return the number of each row's sequence, and the names of the sequences."""
-    if not id:
-        return np.zeros(len(table), int), [name_of(table)]
-    groups = table.groupby(id, sort=False, dropna=False)
-    first = table.loc[~table.duplicated(id), id].astype(object).fillna("(empty)")
-    return groups.ngroup().to_numpy(), [" / ".join(map(str, row)) for row in first.to_numpy()]
-
-
-def _in_order(table, numbers, groups, time, notes):
+def _in_order(table, rows, groups, time, notes):
     """Put rows in the order of sequences and time; note what is odd; say if sequences overlap."""
-    keys, dated, place = np.arange(len(table)), False, table.attrs.get("place", "row")
-    if time:
-        kinds = kinds_of(table)
-        keys, dated, said = moments.time_keys(table, {c: kinds[c] for c in time})
-        notes += said
-        if np.isnan(keys).any():
-            row = np.flatnonzero(np.isnan(keys))[0]
-            notes.append(
-                f"{listed(time)} cannot be read as a time in {place} {table.index[row]} "
-                f"({quoted(table[time[0]].iloc[row])}), {np.isnan(keys).sum():,} in all: rows stay "
-                "in the order of the file."
-            )
-            keys, time = np.arange(len(table)), []
+    keys, dated, said = *_moments(table, time, notes), _listed(time)
+    lost = np.flatnonzero(np.isnan(keys))
+    if len(lost):
+        cell = f"({quoted(table[time[0]].iloc[lost[0]])}), {len(lost):,} in all"
+        words = f"{said} cannot be read as a time {_place(table, lost[0])} {cell}"
+        notes.append(f"{words}: rows stay in the order of the file.")
+        keys, time = np.arange(len(table)), []
     order = np.lexsort((keys, groups))
-    keys, sorted_groups, lines = keys[order], groups[order], table.index.to_numpy()[order]
-    if time:
-        if (np.diff(order)[np.diff(sorted_groups) == 0] < 0).any():
-            notes.append(f"The rows were put in the order of {listed(time)}.")
-        same = np.diff(sorted_groups) == 0
-        notes += _odd_steps(np.diff(keys)[same], lines[1:][same], time, place)
-    parallel = bool(time) and _overlap(keys, sorted_groups, dated)
-    return numbers.iloc[order], sorted_groups, parallel
+    keys, groups = pd.Series(keys[order]), groups[order]
+    steps, spans = keys.groupby(groups).diff(), keys.groupby(groups).agg(["min", "max"])
+    usual = steps[steps > 0].median()
+    uneven = (steps > 1.5 * usual) | ((steps > 0) & (steps < usual / 2))
+    if (np.diff(order)[np.diff(groups) == 0] < 0).any():
+        notes.append(f"The rows were put in the order of {said}.")
+    twice = f"rows have the same {said} as the row before (a column for `id` may tell them apart)"
+    for odd, words in ((steps == 0, twice), (uneven, "steps in time are not like the others")):
+        if time and odd.any():
+            first = _place(table, order[np.flatnonzero(odd)[0]])
+            notes.append(f"{odd.sum():,} {words}, the first {first}. Each row is a timestep.")
+    spans = spans.sort_values("min")
+    overlap = (spans["min"].to_numpy()[1:] <= spans["max"].cummax().to_numpy()[:-1]).any()
+    parallel = bool(time and overlap and (dated or spans["min"].nunique() > 1))
+    return rows.iloc[order], groups, parallel
 
 
-def _odd_steps(steps, lines, time, place):
-    notes, usual = [], np.median(steps[steps > 0]) if (steps > 0).any() else 0
-    twice, odd = steps == 0, (steps > 1.5 * usual) | ((steps > 0) & (steps < usual / 2))
-    if twice.any():
-        notes.append(
-            f"{twice.sum():,} rows have the same {listed(time)} as the row before, the first in "
-            f"{place} {lines[twice][0]}. If there are several sequences, name them in `id`."
-        )
-    if odd.any():
-        notes.append(
-            f"{odd.sum():,} steps in time are not like the others, the first before {place} "
-            f"{lines[odd][0]}. Here each row counts as one timestep."
-        )
-    return notes
+def _moments(table, time, notes):
+    """Return the moments of rows as numbers, NaN where unread, and whether they have a date."""
+    total, parts, dated = np.zeros(len(table)) if time else np.arange(len(table)), {}, False
+    for column, kind in (_kinds(table[time]) if time else {}).items():
+        cells = table[column]
+        seconds, has_date, note = read_dates(cells)
+        plain = pd.to_numeric(cells, errors="coerce").astype(float)
+        if kind in _PARTS:
+            months = cells.astype(str).str.strip().str.lower().str[:3]
+            parts[kind] = plain.fillna(
+                months.map({m: n + 1 for n, m in enumerate(text_files.MONTHS)})
+            )
+        else:
+            total, dated = (
+                total + (plain if seconds is None else seconds).to_numpy(),
+                dated or has_date,
+            )
+            notes += [note] if note else []
+    if not dated and parts.keys() & {"year", "quarter", "month"}:
+        months = parts.get("month", 1) + 3 * (parts.get("quarter", 1) - 1)
+        first = {"year": parts.get("year", 1970), "month": months, "day": 1}
+        first = pd.to_datetime(pd.DataFrame(first, table.index), errors="coerce", utc=True)
+        total = total + text_files.seconds_of(first).to_numpy()
+    for part in [part for part in parts if not dated or _PARTS[part][2] < 86400]:
+        total = total + (parts[part].to_numpy() - (part in ("week", "day"))) * _PARTS[part][2]
+    return total, dated or "year" in parts
 
 
-def _overlap(keys, groups, dated):
-    """Return whether sequences run at the same time; counted anew in each, they do not."""
-    borders = np.flatnonzero(np.diff(groups)) + 1
-    starts, ends = keys[np.r_[0, borders]], keys[np.r_[borders - 1, len(keys) - 1]]
-    if not dated and len(np.unique(starts)) == 1:
-        return False
-    order = np.argsort(starts)
-    return bool((starts[order][1:] <= np.maximum.accumulate(ends[order])[:-1]).any())
-
-
-def _filled(table, numbers, groups, notes):
+def _filled(rows, groups, notes):
     """Fill gaps with the value before, and leave out what comes before the first values."""
-    filled = numbers.groupby(groups).ffill()
+    filled = rows.groupby(groups).ffill()
     kept = filled.notna().all(axis=1).to_numpy()
-    gaps = numbers[kept].isna()
-    if gaps.any(axis=None):
-        column = gaps.sum().idxmax()
-        runs = gaps[column].groupby((~gaps[column]).cumsum()).sum()
-        notes.append(
-            f"Gaps filled with the value before: {gaps.to_numpy().sum():,}, most of them in "
-            f"{quoted(column)} ({gaps[column].mean():.1%} of its rows, at most {runs.max():,} in "
-            "a row)."
-        )
+    gaps = rows[kept].isna().sum()
+    if gaps.any():
+        most = f"{quoted(gaps.idxmax())} ({gaps.max() / kept.sum():.1%} of its rows)"
+        notes.append(f"Gaps filled with the value before: {gaps.sum():,}, most of them in {most}.")
     if not kept.all():
         notes.append(f"Rows left out, because no value comes before them: {(~kept).sum():,}.")
     if not kept.any():
-        raise ValueError(
-            f"`{name_of(table)}` must have rows from which on every column has a value. Received: "
-            f"none for {listed(numbers.columns)}. Name fewer columns in `values`."
-        )
+        rule = "`values` must have rows from which on every column has a value"
+        raise refusal(rule, f"none for {_listed(rows)}", "Name fewer columns")
     return filled[kept], groups[kept]

@@ -1,4 +1,4 @@
-"""A text file as a table: what separates its cells, where its rows begin, how numbers are written.
+"""A text file as a table, and what its cells say: numbers and dates.
 
 pandas reads; this finds out the options, and says so. Nothing in a file is evaluated.
 """
@@ -7,63 +7,68 @@ import csv
 import io
 import re
 from collections import Counter
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
 
-from helpers.lessons.choose_your_steps import moments
-
 MAX_ROWS = 5_000_000
-_MAX_CELLS = 20_000
+MONTHS = re.findall("...", "janfebmaraprmayjunjulaugsepoctnovdec")
 _GAPS = ["-", "--", "---", "***", ".", "..", "?", ":", "…", "na", "nil", "NAN", "missing"]
 _EMPTY = {"", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "#N/A", *_GAPS}
-_CLOCK = r"([ T]\d{1,2}[:.]\d\d[\d:.+\-Z]*)?( ?[AaPp]\.?[Mm]\.?)?"
-_VALUE = re.compile(  # a number or a date, in whatever form
-    r"[-+<>?−]?[$€£]?[.,]?\d([\d.,/'’\xa0\u202f\-+eE%QMWKTZ:]|(?<=\d) (?=\d{3}\b))*( [a-z]{1,2})?"
-    rf"{_CLOCK}|[\d ,./-]*({'|'.join(moments.MONTHS)})[a-z]*\.?[\d ,./-]*\d{_CLOCK}",
-    re.IGNORECASE,
+_COMMENT = re.compile(r"^[ \t]*[#%](.*)$", re.MULTILINE)
+_NUMBER = {  # by decimal sign; thousands are grouped by the other sign, or a blank
+    point: r"(?i)[-+−]?[$€£]?(?=[.,]?\d)(\d{1,3}(['’ \xa0\u202f]\d{3})+|"
+    rf"[1-9]\d{{0,2}}({group}\d{{3}})+|\d+)?(\{point}\d*)?(e[-+]?\d+)?( ?%)?"
+    for point, group in ((".", ","), (",", r"\."))
+}
+_DATE = (
+    r"(?i)(\d{1,4}([-/:]\d{1,2}|\.\d{1,2}\.\d{1,4})|\d{4} ?Q\d|"
+    rf"(\d[\d .-]*)?({'|'.join(MONTHS)})[a-z]*[\d .,-]*\d)([\d:/ T.Z+-]|[ap]m)*"
 )
-_NUMBER = r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?"
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_DAYS = re.findall("%.{7}", "%Y %m %d%d %m %Y%m %d %Y%d %m %y%m %d %y%d %b %Y%d %b %y%b %d %Y")
+_CLOCKS = ["%H:%M", "%H:%M:%S", "%H:%M:%S %f", "%H %M %S", "%I:%M %p", "%I:%M:%S %p"]
+_FORMATS = [*_DAYS, "%Y %m", "%m %Y", "%b %Y", "%b %y", "%Y %b"]
+_FORMATS += [f"{day} {clock}" for day in _DAYS for clock in _CLOCKS] + _CLOCKS
+csv.field_size_limit(2**22)
+
+
+def refusal(rule, received, way_out):
+    """Return the error that says what must be, what was received, and the way out."""
+    return ValueError(f"{rule}. Received: {received}. {way_out}.")
+
+
+def quoted(cell):
+    """Return a cell or title in quotation marks, on one line, cut where it is long."""
+    return repr(text if len(text := str(cell)) <= 40 else text[:39] + "…")
 
 
 def parse(content, name, notes):
-    """Return the table in the content of a text file; what was decided about it joins `notes`."""
+    """Return the table in a text file; what was decided about it joins `notes`."""
     text = re.sub("\r\n?", "\n", _decode(content, name, notes))
-    comments = re.findall(r"^[ \t]*[#%](.*)$", text[: 2**20], flags=re.MULTILINE)
-    if comments:
-        text = re.sub(r"^[ \t]*[#%].*$", "", text, flags=re.MULTILINE)
+    comments = _COMMENT.findall(text[: 2**20])
+    text = _COMMENT.sub("", text) if comments else text
     head = "\n".join(text[: 2**21].split("\n")[:600])
-    sep = _separator([line for line in head.split("\n") if line.strip()] or [""])
-    rows = _rows(head, sep)
+    sep, decimal = _layout(head)
+    lines, rows = _rows(head, sep)
     if len(rows) < 2:
-        raise ValueError(
-            f"`{name}` must hold a line with column names and rows below it. Received: "
-            f"{len(rows)} lines with cells. Export it again."
-        )
-    width = _width(rows, text, sep)
-    if width > _MAX_CELLS:
-        raise ValueError(
-            f"`{name}` must have at most {_MAX_CELLS:,} cells in each line. Received: {width:,}. "
-            "Keep fewer columns."
-        )
-    valued = _valued([row for _, row in rows[len(rows) // 2 :]], width)
-    start = _start([row for _, row in rows], width, valued)
-    text = _without_end(text, sep, width, valued, notes)
-    titles = _titles(rows[:start], width, notes)
-    if not start and comments and len(_split(comments[-1], sep)) == width:
-        titles = _split(comments[-1], sep)
-    decimal = _decimal([cell for _, row in rows[start:] for cell in row], sep)
-    if decimal == ",":
+        rule = f"`{name}` must hold a line with column names and rows below it"
+        raise refusal(rule, f"{len(rows)} lines with cells", "Export it again")
+    width, count = Counter(map(len, rows)).most_common(1)[0]
+    if 2 * count < len(rows):  # lines of all lengths
+        width = max(len(line.split(sep.strip(" ") or None)) for line in text.split("\n"))
+    start, titles = _head(rows, lines, width, decimal, notes)
+    if not start and comments and len(commented := _rows(comments[-1], sep)[1]) == 1:
+        titles = commented[0] if len(commented[0]) == width else titles
+    if decimal == "," and any(re.search(r"\d,\d", cell) for row in rows for cell in row):
         notes.append("Decimals are read with a comma.")
-    width = max(width, len(titles))
-    first = rows[start][0] if start < len(rows) else rows[-1][0] + 1
-    frame = _read(text, name, first, sep, decimal, width, notes)
-    titles = [title.removesuffix("\\time") for title in titles]  # Eurostat's name for a corner
-    frame.columns = unique(titles + [""] * (width - len(titles)))
-    frame = _trimmed(frame, titles)
-    frame = frame.apply(_as_numbers, decimal=decimal, notes=notes)
-    frame = _turned(frame, headed=any(titles), notes=notes)
+    titles = [*titles, *[""] * (width - len(titles))]
+    frame = _read(text, name, (sep, decimal), lines[start], len(titles), notes)
+    frame.columns = unique(re.sub(r"(?i)\\time.*", "", title) for title in titles)
+    useless = [c for c, title in zip(frame, titles, strict=True) if not title]
+    frame = frame.drop(columns=[c for c in useless if frame[c].isna().all()])
+    frame = frame.dropna(how="all") if frame.shape[1] > 1 else frame
+    frame = _turned(frame.apply(_as_numbers, decimal=decimal, notes=notes), notes)
     frame.attrs["decimal"] = decimal
     return frame
 
@@ -72,13 +77,118 @@ def unique(titles):
     """Return column names that can be shown: one line, none empty, none twice."""
     names = {}
     for place, title in enumerate(titles, start=1):
-        title = " ".join("".join(c if c.isprintable() else " " for c in str(title)).split())
-        title, count = title or f"column {place}", 2
-        name = title
-        while name in names:
-            name, count = f"{title} ({count})", count + 1
-        names[name] = True
+        title = "".join(c if c.isprintable() else " " for c in str(title))
+        title = " ".join(title.split()) or f"column {place}"
+        while title in names:
+            title += f" ({place})"
+        names[title] = True
     return list(names)
+
+
+def _decode(content, name, notes):
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        encoding, text = "cp1252", content.decode("cp1252", "replace")
+    if re.search(r"\A\s*[<{]|[\x00-\x08\x0e-\x1f]", text):
+        rule = f"`{name}` must be a table of text, Excel or parquet"
+        way_out = "Unpack an archive; save anything else as CSV in UTF-8, or pass a DataFrame"
+        raise refusal(rule, "binary data, XML, HTML or JSON", way_out)
+    if encoding != "utf-8-sig":
+        notes.append(f"The text is read as {encoding}, because it is not in UTF-8.")
+    return text
+
+
+def _rows(text, sep):
+    """Return the rows that are not blank: the line that each begins after, and its cells."""
+    if sep == " ":
+        text, sep = re.sub("[ \t]+", "\t", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", text)), "\t"
+    reader, found, line = csv.reader(io.StringIO(text), delimiter=sep, skipinitialspace=True), [], 0
+    for row in reader:
+        found, line = [*found, (line, [cell.strip() for cell in row])], reader.line_num
+    found = [(line, row) for line, row in found if any(row)]
+    return [line for line, _ in found], [row for _, row in found]
+
+
+def _layout(head):
+    """Return the separator and decimal sign with which lines are most alike, and most cells say."""
+    best, found = 0, (",", ".")
+    for sep in "\t;|, ":
+        rows = _rows(head, sep)[1][:200] or [[""]]
+        width, count = Counter(map(len, rows)).most_common(1)[0]
+        cells = [cell for row in rows for cell in row if cell not in _EMPTY] or [""]
+        for decimal in ",." if sep == ";" else ".,":
+            doubt = r"[-+]?\d{1,3}(\.\d{3})+" if decimal == "," else "(?!)"  # a decimal point?
+            said = np.mean([_kind(c, decimal) > 0 and not re.fullmatch(doubt, c) for c in cells])
+            score = round(count / len(rows) * (said + 0.05 * (width > 1)), 9)
+            if score > best and (width > 1 or not re.search("[;|,]", rows[0][0])):
+                best, found = score, (sep, decimal)
+    return found
+
+
+def _kind(cell, decimal):
+    """Return 1 for a number, 2 for a date, 0 for anything else."""
+    return 1 if re.fullmatch(_NUMBER[decimal], cell[:60]) else 2 * bool(re.fullmatch(_DATE, cell))
+
+
+def _head(rows, lines, width, decimal, notes):
+    """Return how many rows stand above the data, and the titles among them: the fullest."""
+    rows = rows[: max(40, 100_000 // width)]
+    kinds = [[np.nan if c in _EMPTY else _kind(c, decimal) for c in row] for row in rows]
+    kinds = pd.DataFrame(zip_longest(*kinds, fillvalue=np.nan)).T
+    usual = kinds.iloc[len(rows) // 2 :].median().round()
+    kinds = kinds[usual.index[usual > 0]]
+    alike = kinds.eq(usual[usual > 0]).where(kinds.notna()).mean(axis=1).fillna(0)
+    filled = np.array([sum(map(bool, row)) for row in rows])
+    years = np.array([*map(_counts_up, rows), False])
+    data = (alike == 1) & (4 * kinds.notna().sum(axis=1) >= kinds.shape[1])
+    data |= (alike >= 0.5) & np.r_[False, np.cumsum(2 * filled >= width)[:-1] > 0]
+    data = np.flatnonzero(data & ~(years[:-1] & ~years[1:]))
+    start = data[0] if len(data) else 1
+    best = int(np.argmax(filled[:start])) if 2 * max(filled[:start], default=-1) >= width else -1
+    passed = [n for n in range(start) if n != best]
+    if passed:
+        shown = quoted(next(cell for cell in rows[passed[0]] if cell))
+        where = ", ".join(str(lines[n] + 1) for n in passed[:8])
+        notes.append(f"Lines above the data passed over: {where} ({shown}).")
+    titles = rows[best] if best >= 0 else []
+    return start, ["", *titles] if len(titles) == width - 1 else titles
+
+
+def _counts_up(row):
+    """Return whether a row's whole numbers count, as years do that stand above columns."""
+    found = [int(cell) for cell in row if re.fullmatch(r"\d{1,4}", cell, re.ASCII)]
+    return len(found) > 2 and set(np.diff(found)) in ({1}, {-1})
+
+
+def _read(text, name, layout, first, width, notes):
+    """Read the rows after line `first` by pandas; a line too long is an error."""
+    rule = f"`{name}` must have at most {width:,} cells in each line"
+    way_out = "Correct or delete that line; text that holds the separator needs quotation marks"
+    options = {"header": None, "names": range(width + 1), "low_memory": False, "nrows": MAX_ROWS}
+    options |= {"sep": layout[0].replace(" ", r"\s+"), "decimal": layout[1], "na_values": _GAPS}
+    options |= {"skip_blank_lines": False, "skipinitialspace": True}
+    text = "\n".join(text.split("\n", first)[first:])
+    text = text if layout[0] == " " else re.sub(rf"(?<! ) +(?=[{layout[0]}\n])", "", text)
+    try:
+        frame = pd.read_csv(io.BytesIO(text.encode()), **options)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeEncodeError) as problem:
+        found = re.search(r"in line (\d+), saw (\d+)", str(problem))
+        received = "a quotation mark without its end"
+        received = f"{found[2]} in line {first + int(found[1])}" if found else received
+        raise refusal(rule, received, way_out) from None
+    frame.index += first + 1
+    if '"' in text:
+        breaks = frame.select_dtypes(exclude="number").apply(
+            lambda c: c.astype(str).str.count("\n")
+        )
+        frame.index += breaks.sum(axis=1).cumsum().shift(fill_value=0).astype(int).to_numpy()
+    long = frame.index[frame[width].notna()]
+    if len(long):
+        raise refusal(rule, f"{width + 1} in line {long[0]}", way_out)
+    notes += [f"The first {MAX_ROWS:,} rows are used."] if len(frame) == MAX_ROWS else []
+    return frame.drop(columns=width)
 
 
 def numbers(cells, decimal="."):
@@ -88,343 +198,141 @@ def numbers(cells, decimal="."):
     found = pd.to_numeric(cells.astype(str), errors="coerce").astype(float)
     left = found.isna() & cells.notna()
     if left.any():
-        texts = cells[left].astype(str).str.strip().str.replace("−", "-")
-        texts = texts.str.replace(
-            r"^([-+]?)[$€£]|(?<=\d) ?%$|(?<=\d) [a-z]{1,2}$", r"\1", regex=True
-        )
-        texts = texts.str.replace(r"(?<=\d)['’ \xa0\u202f](?=\d{3}(?!\d))", "", regex=True)
-        group, point = (r"\.", ",") if decimal == "," else (",", ".")
-        grouped = texts.str.fullmatch(rf"[-+]?\d{{1,3}}({group}\d{{3}})+(\{point}\d+)?")
-        texts = texts.where(~grouped, texts.str.replace(group, "", regex=True))
-        texts = texts.str.replace(",", ".") if decimal == "," else texts
-        texts = texts.where(texts.str.fullmatch(_NUMBER, case=False))
+        texts = cells[left].astype(str).str.strip()
+        texts = texts.where(texts.str.fullmatch(_NUMBER[decimal])).str.replace("−", "-")
+        grouped = rf"[$€£%]|(?<=\d)['’ \xa0\u202f{',' if decimal == '.' else '.'}](?=\d{{3}})| %"
+        texts = texts.str.replace(grouped, "", regex=True).str.replace(decimal, ".", regex=False)
         found[left] = pd.to_numeric(texts, errors="coerce")
     return found
 
 
-def _decode(content, name, notes):
-    """Return the text of a file, in whichever encoding it is."""
-    encodings = ["utf-8-sig", "cp1252"]
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encodings = ["utf-16"]
-    elif content[:4000].count(0) > len(content[:4000]) / 4:
-        encodings = ["utf-16-le" if content[1:2] == b"\0" else "utf-16-be"]
-    for encoding in encodings:
-        try:
-            text = content.decode(encoding)
-            break
-        except UnicodeDecodeError:
-            text = content.decode("latin-1")
-    control = _CONTROL.search(text)
-    if control or text.lstrip()[:1] in ("<", "{"):
-        line = text[: control.start()].count("\n") + 1 if control else 1
-        kind = "binary data" if control else "XML, HTML or JSON"
-        raise ValueError(
-            f"`{name}` must be a table of text, Excel or parquet. Received: {kind} in line {line}. "
-            "Unpack an archive; save anything else as CSV with the program that made it, or read "
-            "it with pandas and pass the DataFrame."
-        )
-    if encoding != "utf-8-sig":
-        notes.append(f"The text is read as {encoding}, because it is not in UTF-8.")
-    return text
-
-
-def _split(line, sep):
-    if sep == " ":
-        return [cell.strip('"') for cell in line.split()]
-    try:
-        return [
-            cell.strip()
-            for cell in next(csv.reader([line], delimiter=sep, skipinitialspace=True), [])
-        ]
-    except csv.Error:
-        return [cell.strip() for cell in line.split(sep)]
-
-
-def _is_value(cell):
-    return _VALUE.fullmatch(cell[:60]) is not None
-
-
-def _rows(head, sep):
-    """Return the rows that are not blank, with the number of the line each starts in."""
-    if sep == " ":
-        rows = [(n, _split(line, sep)) for n, line in enumerate(head.split("\n"))]
-    else:
-        reader = csv.reader(io.StringIO(head), delimiter=sep, skipinitialspace=True)
-        rows, line = [], 0
-        try:
-            for row in reader:
-                rows.append((line, [cell.strip() for cell in row]))
-                line = reader.line_num
-        except csv.Error:
-            rows = [(n, line.split(sep)) for n, line in enumerate(head.split("\n"))]
-    return [(n, row) for n, row in rows if any(row)]
-
-
-def _separator(lines):
-    """Return what splits most lines into equally many cells that are numbers or dates."""
-    best, found = 0, ","
-    for sep in "\t;|, ":
-        if sep == " " and sum("\t" in line or ";" in line for line in lines) > len(lines) / 2:
-            break
-        rows = [_split(line, sep) for line in lines]
-        width, count = Counter(map(len, rows)).most_common(1)[0]
-        cells = [cell for row in rows if len(row) == width for cell in row if cell not in _EMPTY]
-        if width > 1 and cells:
-            score = count / len(rows) * (0.05 + sum(map(_is_value, cells)) / len(cells))
-            best, found = max((best, found), (score, sep), key=lambda pair: pair[0])
-    if found == "," and all(re.fullmatch(r"[-+]?\d+,\d+", line) for line in lines[1:]):
-        return found if "," in lines[0] else ";"  # one column, with decimal commas
-    return found
-
-
-def _width(rows, text, sep):
-    """Return how many cells a line has; where lines differ widely, the longest has."""
-    width, count = Counter(len(row) for _, row in rows).most_common(1)[0]
-    if 2 * count >= len(rows):
-        return width
-    if sep == " ":
-        return max(len(line.split()) for line in text.split("\n"))
-    return 1 + max(line.count(sep) for line in text.split("\n"))
-
-
-def _valued(rows, width):
-    """Return the places in a row that mostly hold numbers or dates."""
-    found = []
-    for place in range(width):
-        cells = [row[place] for row in rows if place < len(row) and row[place] not in _EMPTY]
-        if cells and sum(map(_is_value, cells)) > len(cells) / 2:
-            found.append(place)
-    return found
-
-
-def _values(row, valued):
-    """Return for each cell that should hold a number or a date whether it does."""
-    return [_is_value(row[c]) for c in valued if c < len(row) and row[c] not in _EMPTY]
-
-
-def _is_short(row, width):
-    return width > 4 and 4 * sum(map(bool, row)) < width
-
-
-def _start(rows, width, valued):
-    """Return how many rows stand above the first that holds data."""
-    titled = False
-    for n, row in enumerate(rows):
-        found = _values(row, valued)
-        counting = _counts_up(row) and not _counts_up(rows[n + 1] if n + 1 < len(rows) else [])
-        data = any(found) and not counting and not _is_short(row, width)
-        if data and (all(found) or (n > 5 and titled)):
-            return n
-        titled = titled or sum(map(bool, row)) >= width / 2
-    return 1
-
-
-def _without_end(text, sep, width, valued, notes):
-    """Leave out lines of words below the data."""
-    blank = f" \n\t{sep}"
-    end, left = len(text.rstrip(blank)), []
-    while len(left) < 20 and valued:
-        line = text[text.rfind("\n", 0, end) + 1 : end]
-        row = _split(line, sep)
-        found = _values(row, valued)
-        if not line.strip() or (found and found[0] and not _is_short(row, width)):
-            break
-        left, end = [*left, line], len(text[: end - len(line)].rstrip(blank))
-    if 0 < len(left) < 20 and end:
-        notes.append(f"Lines below the data left out: {len(left)} ({left[-1].strip()[:40]!r}).")
-        return text[:end]
-    return text
-
-
-def _counts_up(row):
-    """Return whether a row's whole numbers count, as years do that stand above columns."""
-    found = [int(cell) for cell in row if cell.isdecimal() and len(cell) < 6]
-    if len(found) < 3:
-        return False
-    named = not row[0].isdecimal() or found[0] in (0, 1) or 1500 < found[0] < 2300
-    return named and set(np.diff(found)) in ({1}, {-1})
-
-
-def _titles(lead, width, notes):
-    """Return the titles from the fullest of the lines above the data."""
-    lead = [(n, row) for n, row in lead if any(row)]
-    full = [(n, row) for n, row in lead if sum(map(bool, row)) >= width / 2]
-    if not full:
-        titles, best = [], -1
-    else:
-        best, titles = max(full, key=lambda each: sum(map(bool, each[1])))
-        below = [row for n, row in full if n > best]
-        if len({*titles}) < len(titles) - titles.count("") and below:
-            titles = [" ".join(pair) for pair in zip(titles, below[0], strict=False)]
-        titles = ["", *titles] if len(titles) == width - 1 else list(titles)
-        for row in [row for n, row in lead if n > best and sum(map(bool, row)) == 1]:
-            place = next(c for c, cell in enumerate(row) if cell)
-            titles[place : place + 1] = [row[place]]
-    passed = [(n + 1, row) for n, row in lead if n != best]
-    if passed:
-        listed = ", ".join(str(n) for n, _ in passed[:8])
-        shown = next(cell for cell in passed[0][1] if cell)[:40]
-        notes.append(f"Lines above the data passed over: {listed} ({shown!r}).")
-    return titles
-
-
-def _decimal(cells, sep):
-    """Return the decimal sign: a comma where the cells admit no other reading, or semicolons."""
-    commas = [cell for cell in cells if re.fullmatch(r"[-+−]?[\d.]*,\d+ ?%?", cell)]
-    if not commas:
-        return "."
-    grouped = [cell for cell in commas if re.fullmatch(r"[-+−]?[1-9]\d{0,2}(,\d{3})+", cell)]
-    if len(grouped) < len(commas):
-        return ","
-    points = any(re.fullmatch(r"[-+−]?[\d,]*\.\d+", cell) for cell in cells)
-    return "," if sep == ";" and not points and max(c.count(",") for c in commas) == 1 else "."
-
-
-def _read(text, name, first, sep, decimal, width, notes):
-    """Read the rows from line `first` on by pandas; a line too long is an error."""
-    for _ in range(first):
-        text = text[text.find("\n") + 1 :]
-    if sep != " ":
-        text = re.sub(f"(?<! ) +(?=[{sep}\n])", "", text)
-    try:
-        frame = pd.read_csv(
-            io.BytesIO(text.encode()),
-            header=None,
-            names=range(width + 1),
-            sep=r"\s+" if sep == " " else sep,
-            decimal=decimal,
-            na_values=_GAPS,
-            skip_blank_lines=False,
-            skipinitialspace=True,
-            low_memory=False,
-            nrows=MAX_ROWS,
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeEncodeError) as problem:
-        found = re.search(r"in line (\d+), saw (\d+)", str(problem))
-        received = "a quotation mark without its end"
-        if found:
-            received = f"{found[2]} in line {first + int(found[1])}"
-        raise ValueError(_uneven(name, width, received)) from None
-    lines = np.arange(first + 1, first + 1 + len(frame))
-    if '"' in text:
-        breaks = sum(
-            frame[c].astype(str).str.count("\n").fillna(0)
-            for c in frame
-            if not pd.api.types.is_numeric_dtype(frame[c])
-        )
-        lines = lines + np.cumsum(np.r_[0, breaks])[:-1].astype(int) if len(frame) else lines
-    frame.index = lines
-    long = frame[width].notna()
-    if long.any():
-        raise ValueError(_uneven(name, width, f"{width + 1} in line {frame.index[long][0]}"))
-    if len(frame) == MAX_ROWS:
-        notes.append(f"The first {MAX_ROWS:,} rows are used.")
-    return frame.drop(columns=width)
-
-
-def _uneven(name, width, received):
-    return (
-        f"`{name}` must have at most {width} cells in each line. Received: {received}. Correct "
-        "that line, and put text that holds the separator in quotation marks."
-    )
-
-
-def _trimmed(frame, titles):
-    """Leave out empty rows, and empty columns without a title."""
-    untitled = [c for c, t in zip(frame, [*titles, *[""] * frame.shape[1]], strict=False) if not t]
-    frame = frame.drop(columns=[c for c in untitled if frame[c].isna().all()])
-    if frame.shape[1] > 1:
-        return frame.dropna(how="all")
-    last = frame.iloc[:, 0].last_valid_index() if frame.shape[1] else None
-    return frame if last is None else frame.loc[:last]
-
-
 def _as_numbers(cells, decimal, notes):
     """Return a column of text as numbers where all of its cells are."""
-    if pd.api.types.is_numeric_dtype(cells) or not cells.notna().any():
+    known = cells.dropna()
+    if pd.api.types.is_numeric_dtype(cells) or numbers(known.iloc[:50], decimal).isna().any():
         return cells
-    if numbers(cells.dropna().iloc[:50], decimal).isna().any():
+    found = numbers(known, decimal)
+    if found.isna().any():
         return cells
-    found = numbers(cells, decimal)
-    if (found.isna() & cells.notna()).any():
-        return cells
-    written = pd.to_numeric(cells.astype(str), errors="coerce").isna() & found.notna()
-    if written.any() and not any("is read as" in note for note in notes):
-        example = f"{str(cells[written].iloc[0])[:40]!r} under {cells.name!r}"
-        notes.append(f"{example} is read as {found[written].iloc[0]:,}.")
-    return found
+    grouped = pd.to_numeric(known.astype(str), errors="coerce").isna()
+    if grouped.any() and not any("is read as" in note for note in notes):
+        cell, number = quoted(known[grouped].iloc[0]), found[grouped].iloc[0]
+        notes.append(f"{cell} under {quoted(cells.name)} is read as {number:,}.")
+    return found.reindex(cells.index)
 
 
-def _turned(frame, headed, notes):
+def _turned(frame, notes):
     """Return a table whose lines are sequences, or years, with a row for each timestep."""
-    plain = {column: re.sub(r" \[YR\d{4}\]$", "", column) for column in frame}
     numeric = [c for c in frame if pd.api.types.is_numeric_dtype(frame[c])]
-    months = [c for c in frame if c[:3].lower() in moments.MONTHS and c.isalpha()]
-    dated = [c for c in plain if _is_value(plain[c])] if headed else []
-    first = frame[frame.columns[0]] if len(numeric) == len(frame.columns) == 13 else pd.Series([0])
-    if not headed and first.between(1500, 2200).all() and (first.diff()[1:] == 1).all():
-        frame.columns = ["year", *moments.MONTHS]
-        numeric, months = ["year"], moments.MONTHS
+    text = [c for c in frame if c not in numeric]
+    years = [c for c in frame if re.fullmatch(r"(1[5-9]|2[0-2])\d\d", c)]
+    dates = years or [c for c in frame if re.fullmatch(_DATE, c)]
+    months = [c for c in frame if c[:3].lower() in MONTHS and c.isalpha()]
     if len(months) == 12 and numeric and numeric[0] not in months:
-        notes.append(f"Turned: each line is read as the twelve months of one {numeric[0]!r}.")
-        return _long(frame, numeric[:1], months, "month", months, notes)
-    if len(dated) > 2 and 2 * len(dated) > len(plain):
-        labels = [plain[c] for c in dated]
-        years = all(re.fullmatch(r"1[5-9]\d\d|2[0-2]\d\d", label) for label in labels)
-        keys = None if years else moments.read_dates(pd.Series(labels))[0]
-        if years or (keys is not None and keys.notna().all()):
-            notes.append(f"Turned: a line is read as a sequence from {labels[0]} to {labels[-1]}.")
-            return _long(
-                frame, _names(frame, dated), dated, "year" if years else "date", labels, notes
-            )
-    titled = headed and len({re.sub(r"\d+$", "", c) for c in numeric}) > 1
-    if titled or len(numeric) < 20 or len(frame.columns) > len(numeric) + 1 or len(frame) < 2:
+        notes.append("Turned: each line is read as the months of a year.")
+        return _long(frame, numeric[:1], months, "month", notes)
+    if 2 * len(dates) > max(4, frame.shape[1]):
+        notes.append(f"Turned: each line is read as a sequence from {dates[0]} to {dates[-1]}.")
+        keep = [c for c in text if c not in dates]
+        return _long(frame, keep, dates, "year" if years else "date", notes)
+    alike = len({re.sub(r"\d+$", "", c) for c in numeric}) == 1 and len(numeric) >= 20
+    if (
+        not alike
+        or len(text) > 1
+        or any(read_dates(frame[c].dropna())[0] is not None for c in text)
+    ):
         return frame
-    return _turned_if_smooth(frame, numeric, notes)
-
-
-def _names(frame, columns):
-    """Return the columns of text that are not among `columns` and say nothing of time."""
-    text = [c for c in frame if c not in columns and not pd.api.types.is_numeric_dtype(frame[c])]
-    kinds = [moments.kind_of_text(c, frame[c].dropna().iloc[:100]) for c in text]
-    return [c for c, kind in zip(text, kinds, strict=True) if kind == "text"]
-
-
-def _turned_if_smooth(frame, numeric, notes):
-    """Turn a matrix whose numbers change less along its lines than down its columns."""
-    block, names = frame[numeric].iloc[:300], _names(frame, numeric)
-    if len(names) + len(numeric) < len(frame.columns):  # it says when
-        return frame
-    whole = (block % 1 == 0).all()
-    if whole.iloc[0] and not whole.all() and frame[numeric[0]].nunique() <= len(frame) / 2:
+    if (frame[numeric[0]] % 1 == 0).all() and not (frame[numeric] % 1 == 0).all(axis=None):
         numeric = numeric[1:]  # the first is the class of each line
-    along, down = (np.nanmean(np.abs(np.diff(block[numeric], axis=axis))) for axis in (1, 0))
-    turn = 1.5 * along < down or (along < 1.5 * down and len(numeric) > len(frame))
-    turn = turn or any(frame[c].is_unique for c in names)
-    notes.append(
-        f"{'Turned: a' if turn else 'A'} line is read as a {'sequence' if turn else 'timestep'} of "
-        f"{len(numeric):,} numbers. If that is wrong: pass `pd.read_csv(path, header=None)`, or "
-        "its `.T`."
-    )
-    places = np.arange(len(numeric))
-    return _long(frame, names, numeric, "timestep", places, notes) if turn else frame
+    along, down = (frame[numeric][:300].diff(axis=axis).abs().stack().mean() for axis in (1, 0))
+    turn = bool(text) or not down < 1.5 * along
+    words = "Turned: each line is read as a sequence" if turn else "Each line is read as a timestep"
+    way_out = "If that is wrong, pass `pd.read_csv(path, header=None)`, or its `.T`."
+    notes.append(f"{words} of {len(numeric):,} numbers. {way_out}")
+    return _long(frame, text, numeric, "timestep", notes) if turn else frame
 
 
-def _long(frame, keep, columns, label, labels, notes):
-    """Return a row for each cell of some columns, without the gaps at the ends of a line."""
-    left = [column for column in frame if column not in [*keep, *columns]]
-    if left:
-        notes.append(f"Columns left out in turning: {', '.join(map(repr, left[:6]))}.")
-    frame = frame.iloc[: max(1, MAX_ROWS // len(columns))]
-    cells = frame[columns].to_numpy()
-    known = ~pd.isna(cells)
-    within = np.maximum.accumulate(known, axis=1)
-    within &= np.maximum.accumulate(known[:, ::-1], axis=1)[:, ::-1]
-    rows, places = np.nonzero(within)
-    long = frame[keep].iloc[rows]
+def _long(frame, keep, columns, label, notes):
+    """Return a row for each cell of some columns that holds something, line by line."""
+    left = [quoted(column) for column in frame if column not in [*keep, *columns]]
+    notes += [f"Columns left out in turning: {', '.join(left[:6])}."] if left else []
     if label != "month" and (not keep or frame.duplicated(keep).any()):
-        long = long.assign(line=[f"line {n}" for n in frame.index[rows]])
-    long[label] = np.asarray(labels)[places]
-    long["value"] = pd.Series(cells[rows, places], long.index).infer_objects()
-    return long
+        keep, frame = [*keep, "line"], frame.assign(line=[f"line {n}" for n in frame.index])
+    places = range(len(columns)) if label == "timestep" else columns
+    frame = frame[: max(1, MAX_ROWS // len(columns))].rename(
+        columns=dict(zip(columns, places, strict=True))
+    )
+    long = frame.melt(keep, list(places), label, "value", ignore_index=False)
+    long = long.dropna(subset="value").sort_index(kind="stable")
+    long[label] = long[label].astype(object if label in ("month", "date") else int)
+    return long.infer_objects()
+
+
+def read_dates(cells):
+    """Return a column as seconds (None if it is no time), whether they have a date, and a note.
+
+    The whole column decides which of day and month comes first, never a cell.
+    """
+    if pd.api.types.is_datetime64_any_dtype(cells):
+        return seconds_of(pd.to_datetime(cells, utc=True)), True, None
+    codes, texts = pd.factorize(cells)
+    texts = pd.Series(texts, dtype=object)
+    if pd.api.types.is_numeric_dtype(cells):
+        texts = texts.map("{:.0f}".format)  # such as 2024020105
+        stamps = texts.str.fullmatch(r"(1[6-9]|2[01])\d{6}(\d\d){0,3}").all()
+        times = _parsed(texts, "%Y%m%d%H%M%S"[: texts.str.len().max() - 2]) if stamps else texts
+        if not stamps or times.isna().any() or texts.str.len().nunique() > 1:
+            return None, False, None
+        return seconds_of(times).reindex(codes).set_axis(cells.index), True, None
+    found, dated, note = _read_texts(texts.astype(str).str.strip().str[:50])
+    return found if found is None else found.reindex(codes).set_axis(cells.index), dated, note
+
+
+def _read_texts(texts):
+    if not texts.iloc[:100].str.contains(r"\d").any():
+        return None, False, None
+    if texts.str.match(r"\d{4}-\d").all():
+        times = _parsed(texts, "ISO8601")
+        if times.notna().all():
+            return seconds_of(times), True, None
+    dotted, first = texts.str.contains(r"\d\.\d").mean() > 0.5, texts[0]
+    texts = texts.str.replace(r"([A-Za-z]{3})[A-Za-z]+", r"\1", regex=True)  # January: Jan
+    texts = texts.str.replace(r"[\s/.,-]+", " ", regex=True)
+    texts = texts.str.replace(
+        r"^(\d{4}) ?Q([1-4])$", lambda q: f"{q[1]} {3 * int(q[2]) - 2}", regex=True
+    )
+    sample, found = spread(texts, 200), {}
+    for form in [form for form in _FORMATS if _parsed(sample.iloc[:3], form).notna().any()]:
+        turned = dotted and form.startswith("%m %d")
+        if not turned and _parsed(sample, form).notna().mean() > 0.5:
+            found[form] = seconds_of(_parsed(texts, form))
+    if not found:
+        return None, False, None
+    most = max(seconds.count() for seconds in found.values())
+    found = {form: seconds for form, seconds in found.items() if seconds.count() == most}
+    form = min(found, key=lambda form: _unevenness(found[form]))
+    note, dated = None, form[1] not in "HI"
+    if any(not seconds.equals(found[form]) for seconds in found.values()):
+        words = {"d": "day", "m": "month", "b": "month", "y": "year"}
+        order = ", ".join(words[sign.lower()] for sign in re.findall("%([dmbyY])", form))
+        note = f"Dates such as {quoted(first)} are read as {order}; no date rules out others."
+    return found[form] if dated else found[form] % 86400, dated, note
+
+
+def spread(cells, count):
+    """Return at most `count` cells, spread over a column."""
+    return cells.iloc[np.unique(np.linspace(0, len(cells) - 1, count).astype(int))]
+
+
+def seconds_of(times):
+    """Return moments as seconds since 1970."""
+    return (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+
+
+def _parsed(texts, form):
+    return pd.to_datetime(texts, format=form, errors="coerce", utc=True)
+
+
+def _unevenness(seconds):
+    steps = np.diff(np.unique(seconds.dropna()))
+    return np.std(steps) / np.mean(steps) if len(steps) else np.inf

@@ -1,6 +1,7 @@
 """Small files in the formats of well-known public data sets, made by code."""
 
 import datetime as dt
+import inspect
 
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
 
@@ -381,48 +382,9 @@ def shampoo():
 
 
 FORMATS = {
-    f.__name__: f
-    for f in (
-        flights,
-        air_quality,
-        household,
-        jena,
-        silso,
-        min_temperatures,
-        air_passengers,
-        m4_weekly,
-        m4_ragged,
-        ett,
-        electricity,
-        traffic,
-        beijing,
-        mauna_loa,
-        mauna_loa_text,
-        gistemp,
-        har,
-        ecb,
-        trends,
-        dwd,
-        covid,
-        eurostat,
-        yfinance,
-        yfinance_two,
-        excel_utf16,
-        excel_german,
-        jhu,
-        world_bank,
-        campbell_toa5,
-        cmapss,
-        metro,
-        bikes_latin1,
-        investing,
-        bike_hours,
-        delhi,
-        stocks,
-        ucr,
-        quarters,
-        shampoo,
-    )
+    name: made
+    for name, made in list(globals().items())
+    if inspect.isfunction(made) and not inspect.signature(made).parameters
 }
 
 

@@ -279,7 +279,7 @@ def read_dates(cells):
     texts = pd.Series(texts, dtype=object)
     if pd.api.types.is_numeric_dtype(cells):
         texts = texts.map("{:.0f}".format)  # such as 2024020105
-        stamps = texts.str.fullmatch(r"(1[6-9]|2[01])\d{6}(\d\d){0,3}").all()
+        stamps = len(texts) and texts.str.fullmatch(r"(1[6-9]|2[01])\d{6}(\d\d){0,3}").all()
         times = _parsed(texts, "%Y%m%d%H%M%S"[: texts.str.len().max() - 2]) if stamps else texts
         if not stamps or times.isna().any() or texts.str.len().nunique() > 1:
             return None, False, None

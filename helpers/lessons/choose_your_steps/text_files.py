@@ -178,6 +178,8 @@ def _read(text, name, layout, first, width, notes):
         received = "a quotation mark without its end"
         received = f"{found[2]} in line {first + int(found[1])}" if found else received
         raise refusal(rule, received, way_out) from None
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas' way with a first line too long
+        raise refusal(rule, f"more in line {first + 1}", way_out)
     frame.index += first + 1
     if '"' in text:
         breaks = frame.select_dtypes(exclude="number").apply(

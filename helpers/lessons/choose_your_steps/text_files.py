@@ -26,7 +26,8 @@ _DATE = (
     r"(?i)(\d{1,4}([-/:]\d{1,2}|\.\d{1,2}\.\d{1,4})|\d{4} ?Q\d|"
     rf"(\d[\d .-]*)?({'|'.join(MONTHS)})[a-z]*[\d .,-]*\d)([\d:/ T.Z+-]|[ap]m)*"
 )
-_DAYS = re.findall("%.{7}", "%Y %m %d%d %m %Y%m %d %Y%d %m %y%m %d %y%d %b %Y%d %b %y%b %d %Y")
+_DAYS = ["%Y %m %d", "%d %m %Y", "%m %d %Y", "%d %m %y", "%m %d %y", "%y %m %d"]
+_DAYS += ["%d %b %Y", "%d %b %y", "%b %d %Y"]
 _CLOCKS = ["%H:%M", "%H:%M:%S", "%H:%M:%S %f", "%H %M %S", "%I:%M %p", "%I:%M:%S %p"]
 _FORMATS = [*_DAYS, "%Y %m", "%m %Y", "%b %Y", "%b %y", "%Y %b"]
 _FORMATS += [f"{day} {clock}" for day in _DAYS for clock in _CLOCKS] + _CLOCKS
@@ -312,9 +313,10 @@ def _read_texts(texts):
         return None, False, None
     most = max(seconds.count() for seconds in found.values())
     found = {form: seconds for form, seconds in found.items() if seconds.count() == most}
-    form = min(found, key=lambda form: _unevenness(found[form]))
+    days = [form for form in found if form[1] not in "HI"]  # 01.02.20 is a date, not a clock time
+    form = min(days or found, key=lambda form: _unevenness(found[form]))
     note, dated = None, form[1] not in "HI"
-    if any(not seconds.equals(found[form]) for seconds in found.values()):
+    if any(not found[other].equals(found[form]) for other in days):
         words = {"d": "day", "m": "month", "b": "month", "y": "year"}
         order = ", ".join(words[sign.lower()] for sign in re.findall("%([dmbyY])", form))
         note = f"Dates such as {quoted(first)} are read as {order}; no date rules out others."

@@ -3768,10 +3768,11 @@ def a_model_may_take_and_return_its_state():
 
 
 @claim(
-    "`export` raises `ValueError` for a stateful LSTM, GRU or SimpleRNN; a model that takes and "
-    "returns its state is exported, and answers as before."
+    "`export` raises `ValueError` for a stateful LSTM, GRU or SimpleRNN, unless its signature "
+    "states the batch size: then the state goes along. A model that takes and returns its state is "
+    "exported, and answers as before."
 )
-def a_stateful_model_cannot_be_exported():
+def a_stateful_model_is_exported_only_with_its_batch_size():
     value, state = keras.Input((1, 2)), keras.Input((4,))
     step = keras.Model([value, state], layers.GRU(4, return_state=True)(value, state))
     with tempfile.TemporaryDirectory() as folder:
@@ -3779,6 +3780,13 @@ def a_stateful_model_cannot_be_exported():
             model = keras.Sequential([keras.Input((None, 2), 1), kind(4, stateful=True)])
             with pytest.raises(ValueError, match="shape"):
                 model.export(f"{folder}/stateful", verbose=False)
+            model = keras.Sequential([keras.Input((None, 2), 1), kind(4, stateful=True)])
+            model.predict(np.ones((1, 1, 2)), verbose=0)
+            signature = [tf.TensorSpec((1, 1, 2))]
+            model.export(f"{folder}/fixed", input_signature=signature, verbose=False)
+            loaded = tf.saved_model.load(f"{folder}/fixed")
+            goes_on = loaded.serve(tf.ones((1, 1, 2)))
+            assert np.allclose(goes_on, model.predict(np.ones((1, 1, 2)), verbose=0), atol=1e-6)
         step.export(f"{folder}/step", verbose=False)
         served = tf.saved_model.load(f"{folder}/step")
         given = [tf.ones((1, 1, 2)), 0.5 * tf.ones((1, 4))]
@@ -3860,13 +3868,21 @@ def a_bidirectional_lstm_returns_four_states():
     assert layers.LSTM(8)(x, initial_state=[h, c]).shape == (2, 8)
 
 
-@claim("A layer made stateful after it was built has no state, and its next call fails.")
+@claim(
+    "A layer made stateful after it was built has no state: a call fails, but a `predict` that has "
+    "run before goes on without a state, in silence."
+)
 def stateful_set_later_has_no_state():
     model = keras.Sequential([keras.Input((None, 3), 1), layers.LSTM(4)])
     model.layers[0].stateful = True
     assert model.layers[0].states is None
     with pytest.raises(ValueError, match="None"):
         model(np.ones((1, 2, 3)))
+    model = keras.Sequential([keras.Input((None, 3)), layers.LSTM(4)])
+    before = model.predict(np.ones((1, 1, 3)), verbose=0)
+    model.layers[0].stateful = True
+    for _ in range(2):
+        assert np.array_equal(model.predict(np.ones((1, 1, 3)), verbose=0), before)
 
 
 # --- the claims and the lessons --------------------------------------------------------------

@@ -20,6 +20,7 @@ from helpers.validation import (
     check_steps,
     check_whole_number,
 )
+from helpers.windows import as_rows
 
 # One colour for each meaning, apart for colour-blind readers (Okabe and Ito, 2008), and
 # a second cue beside it.
@@ -31,7 +32,7 @@ REAL = {"facecolor": "#56B4E9", "edgecolor": "white"}
 PADDED = {"facecolor": "#E6E6E6", "edgecolor": "#8A8A8A", "hatch": "////"}
 STATE = {"facecolor": CARRIED["color"], "edgecolor": "white"}
 GRADIENT = {"facecolor": "#CC79A7", "edgecolor": "white", "hatch": ".."}
-BORDER = {"colors": "#222222", "linewidths": 2.0}
+BORDER = {"color": "#222222", "linewidth": 2.0}
 
 FONT = 12
 DRAWN = "drawn by helpers"  # the gid of what the next drawing replaces
@@ -118,7 +119,7 @@ def add_legend(ax, **styles):
     legend = ax.get_legend()
     if legend is None or [text.get_text() for text in legend.get_texts()] != list(styles):
         ax.legend(
-            [_sample(style) for style in styles.values()],
+            [Patch(**s) if "facecolor" in s else Line2D([], [], **s) for s in styles.values()],
             styles,
             loc="lower left",
             bbox_to_anchor=(0, 1),
@@ -129,15 +130,6 @@ def add_legend(ax, **styles):
     return ax
 
 
-def _sample(style):
-    """Return what stands for a style in a legend: a patch or a line."""
-    if "facecolor" in style:
-        return Patch(**style)
-    if style is BORDER:
-        style = {"color": style["colors"], "linewidth": style["linewidths"]}
-    return Line2D([], [], **style)
-
-
 def plot_windows(mask, *, ax=None):
     """Draw a batch cut into windows: real and padded timesteps, and the borders between windows.
 
@@ -146,7 +138,7 @@ def plot_windows(mask, *, ax=None):
     mask = as_array("mask", mask)
     mask = check_mask(mask, mask.shape)
     n_windows, batch, steps = check_array(mask.astype(int), "mask", _WINDOW_AXES).shape
-    rows = mask.swapaxes(0, 1).reshape(batch, -1)
+    rows = as_rows(mask)
     ax = fresh_axes(ax)
     add_cells(ax, rows, REAL)
     add_cells(ax, ~rows, PADDED)

@@ -253,7 +253,7 @@ def _windowed(model, sequences, steps, *, mask=None, at=None, one=False):
                 f"Received: sequences of {lengths.min()} to {lengths.max()} timesteps."
             )
         mask = check_mask(mask, (len(lengths), int(lengths[0])), axes=("batch", "timesteps"))
-        real = cut_windows(mask[..., None], steps, value=False).inputs[..., 0]
+        real = cut_windows(mask[..., None], steps).inputs[..., 0]
     return lengths, *engine.as_model_inputs(model, inputs, real, "sequences")
 
 

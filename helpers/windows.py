@@ -10,17 +10,17 @@ import numpy as np
 
 from helpers.validation import (
     ONE_FEATURE,
+    SEQUENCE,
     as_array,
     check_array,
     check_choice,
+    check_each,
     check_lengths,
     check_list,
     check_sequences,
     check_steps,
     check_whole_number,
 )
-
-_SERIES_AXES = ("timesteps", "features")
 
 
 class Padded(NamedTuple):
@@ -72,7 +72,8 @@ def pad_batch(sequences, *, timesteps=None, padding="post", value=0.0):
             "`split_windows`."
         )
     mask = length_mask(lengths, timesteps, padding=padding)
-    inputs = _filled((len(sequences), timesteps), sequences, _as_padding(value, sequences))
+    value = _as_padding(value, sequences)
+    inputs = np.full((len(sequences), timesteps, sequences[0].shape[-1]), value)
     for row, sequence in enumerate(sequences):
         start = 0 if padding == "post" else timesteps - len(sequence)
         inputs[row, start : start + len(sequence)] = sequence
@@ -112,11 +113,12 @@ def split_windows(sequences, steps, *, value=0.0):
     """
     sequences = check_sequences(sequences)
     steps = check_steps(steps, max(map(len, sequences)))
-    return cut_windows(sequences, steps, value=_as_padding(value, sequences))
+    return cut_windows(sequences, steps, value=value)
 
 
 def cut_windows(sequences, steps, *, value=0.0):
     """Do what `split_windows` does, with sequences and steps that are checked already."""
+    value = _as_padding(value, sequences)
     lengths = np.array([len(sequence) for sequence in sequences])
     n_windows = -(-int(lengths.max()) // steps)
     real = np.arange(n_windows * steps) < lengths[:, None]  # (batch, all timesteps)
@@ -124,7 +126,7 @@ def cut_windows(sequences, steps, *, value=0.0):
     if isinstance(sequences, np.ndarray) and sequences.shape[1] == n_windows * steps:
         rows = sequences.reshape(len(lengths), n_windows, steps, -1)
         return Windows(rows.swapaxes(0, 1), mask)
-    inputs = _filled((n_windows, len(sequences), steps), sequences, value)
+    inputs = np.full((n_windows, len(sequences), steps, sequences[0].shape[-1]), value)
     for row, sequence in enumerate(sequences):
         whole, remainder = divmod(len(sequence), steps)
         inputs[:whole, row] = sequence[: whole * steps].reshape(whole, steps, inputs.shape[-1])
@@ -183,7 +185,7 @@ def sliding_windows(series, steps, *, stride=1, horizon=1, sampling=1):
     >>> inputs[..., 0].tolist(), targets[:, 0].tolist()
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]], [3.0, 4.0])
     """
-    named = _named_series(series)
+    arrays = _check_series(series)
     steps = check_whole_number("steps", steps)
     stride = check_whole_number("stride", stride)
     sampling = check_whole_number("sampling", sampling)
@@ -192,9 +194,10 @@ def sliding_windows(series, steps, *, stride=1, horizon=1, sampling=1):
     horizons = [check_whole_number("horizon", each) for each in horizons]
     span, last = (steps - 1) * sampling + 1, max(horizons)
     found = []
-    for name, one in named.items():
+    for i, one in enumerate(arrays):
         n_starts = len(one) - span - last + 1
         if n_starts < 1:
+            name = "series" if len(arrays) == 1 else f"series[{i}]"
             rule = "steps + horizon" if sampling == 1 else "(steps - 1) * sampling + 1 + horizon"
             raise ValueError(
                 f"`{name}` must hold at least {rule} = {span + last} timesteps. Received: "
@@ -224,7 +227,7 @@ def fold_series(series, batch_size):
     >>> fold_series(np.arange(6)[:, None], 2)[..., 0].tolist()
     [[0, 1, 2], [3, 4, 5]]
     """
-    series = check_array(series, "series", _SERIES_AXES, hint=ONE_FEATURE)
+    series = check_array(series, "series", SEQUENCE, hint=ONE_FEATURE)
     timesteps = len(series)
     batch_size = check_whole_number(
         "batch_size", batch_size, maximum=timesteps, maximum_is=f"the series' {timesteps} timesteps"
@@ -274,33 +277,17 @@ def bucket_by_length(lengths, n_buckets):
     return np.array_split(np.argsort(lengths, kind="stable"), n_buckets)
 
 
-def _named_series(series):
-    """Return each series as an array, by its name in a message."""
-    hint = f"{ONE_FEATURE} Several series are a list of them."
-    named = {"series": series}
+def _check_series(series):
+    """Return a list of one or more (timesteps, features) arrays."""
+    options = {"hint": f"{ONE_FEATURE} Several series are a list of them.", "finite": False}
     if isinstance(series, (list, tuple)) and any(as_array("series", s).ndim > 1 for s in series):
-        named = {f"series[{i}]": one for i, one in enumerate(series)}
-    named = {
-        n: check_array(one, n, _SERIES_AXES, hint=hint, finite=False) for n, one in named.items()
-    }
-    features = {name: one.shape[1] for name, one in named.items()}
-    if len(set(features.values())) > 1:
-        raise ValueError(f"`series` must all have the same features. Received: {features}.")
-    return named
-
-
-def _filled(shape, sequences, value):
-    """Return an array of `value` in the sequences' own dtype, with their features last."""
-    return np.full((*shape, sequences[0].shape[-1]), value, _dtype_of(sequences))
-
-
-def _dtype_of(sequences):
-    return np.result_type(*{sequence.dtype for sequence in sequences})
+        return check_each(series, "series", **options)
+    return [check_array(series, "series", SEQUENCE, **options)]
 
 
 def _as_padding(value, sequences):
     """Return what padding holds, in the sequences' dtype."""
-    value, dtype = np.asarray(value), _dtype_of(sequences)
+    value, dtype = np.asarray(value), np.result_type(*{sequence.dtype for sequence in sequences})
     if value.ndim or value.dtype.kind not in "iuf" or not np.isfinite(value):
         raise ValueError(f"`value` must be one finite number. Received: value={value.tolist()!r}.")
     with np.errstate(over="ignore", invalid="ignore"):

@@ -26,7 +26,11 @@ def build_rnn(
     return_sequences=True,
     activation=None,
 ):
-    """Build `Input → (Masking) → recurrent layers → Dense`.
+    """Build `Input → (Masking) → recurrent layers → Dense`, as a `keras.Sequential`.
+
+    It maps (batch, timesteps, features) to (batch, timesteps, outputs), or to (batch, outputs)
+    for a last-step model. Recurrent layers use Keras' own kernel, not cuDNN's, so that a mask
+    means the same on every machine.
 
     Parameters
     ----------
@@ -45,13 +49,6 @@ def build_rnn(
         One output for every timestep, or one for the last (a last-step model).
     activation : str, optional
         Of the `Dense` layer.
-
-    Returns
-    -------
-    keras.Sequential
-        Maps (batch, timesteps, features) to (batch, timesteps, outputs), or to
-        (batch, outputs) for a last-step model. Recurrent layers use Keras' own kernel, not
-        cuDNN's, so that a mask means the same on every machine.
 
     Examples
     --------

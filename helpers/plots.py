@@ -13,6 +13,7 @@ from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 
 from helpers.validation import (
+    WINDOWS,
     as_array,
     check_array,
     check_list,
@@ -137,7 +138,7 @@ def plot_windows(mask, *, ax=None):
     """
     mask = as_array("mask", mask)
     mask = check_mask(mask, mask.shape)
-    n_windows, batch, steps = check_array(mask.astype(int), "mask", _WINDOW_AXES).shape
+    n_windows, batch, steps = check_array(mask.astype(int), "mask", WINDOWS).shape
     rows = as_rows(mask)
     ax = fresh_axes(ax)
     add_cells(ax, rows, REAL)
@@ -227,9 +228,6 @@ def plot_lines(lines, *, xlabel, ylabel, ax=None):
     ax.set_xlabel(xlabel, fontsize=FONT)
     ax.set_ylabel(ylabel, fontsize=FONT)
     return add_legend(ax, **{label: style for label, (_, _, style) in lines.items()})
-
-
-_WINDOW_AXES = ("n_windows", "batch", "steps")
 
 
 def _add_window_borders(ax, steps, timesteps, bottom, top):

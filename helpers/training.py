@@ -13,16 +13,16 @@ import numpy as np
 from helpers import engine
 from helpers.quiet import HloProto, keras, tf
 from helpers.validation import (
-    as_array,
+    WINDOWS,
     check_array,
     check_fits,
     check_flag,
     check_mask,
+    check_numbers,
     check_whole_number,
 )
 from helpers.windows import last_timesteps
 
-_WINDOW_AXES = ("n_windows", "batch", "steps", "features")
 _MAKE_WINDOWS = "`split_windows(sequences, steps)` makes them: pass its `inputs` and its `mask`."
 
 
@@ -43,6 +43,10 @@ def train_windows(
     This is truncated backpropagation through time: with `carry`, a window starts from the
     state that the one before left, but no gradient crosses the border between them. Each
     epoch starts from zeros.
+
+    `history.history` of the `History` that is returned has one entry an epoch for the loss and
+    each metric: the mean of what the model had before each update, not the loss of the model
+    that comes out. `validation` measures that one.
 
     Parameters
     ----------
@@ -65,13 +69,6 @@ def train_windows(
     callbacks : sequence of keras.callbacks.Callback
         Called around training and each epoch; `model.stop_training` ends it. Hooks for
         single batches are not called: an epoch runs as one compiled program.
-
-    Returns
-    -------
-    keras.callbacks.History
-        `history.history` has one entry an epoch for the loss and each metric: the mean of what
-        the model had before each update, not the loss of the model that comes out. `validation`
-        measures that one.
     """
     callbacks = _check_callbacks(callbacks)
     epochs = check_whole_number("epochs", epochs)
@@ -96,13 +93,9 @@ def train_windows(
 
 
 def predict_windows(model, inputs, *, mask=None, carry=True):
-    """Predict window by window.
+    """Predict window by window: (n_windows, batch, steps, outputs), 0 at masked timesteps.
 
-    Returns
-    -------
-    ndarray
-        (n_windows, batch, steps, outputs), 0 at masked timesteps. For a last-step model
-        (batch, outputs), each row at its own last real timestep.
+    A last-step model gives (batch, outputs), each row at its own last real timestep.
     """
     engine.check_windowed(model)
     inputs, mask = _check_inputs(model, inputs, mask)
@@ -174,13 +167,15 @@ def epoch_data(model, inputs, targets, mask=None, counts=None):
 
 def _runner(model, data, carry, *, training=True):
     """Return what runs one epoch over the data and returns loss and metrics by name."""
+    taken = *data.tensors, carry
     program = engine.cached_program(
         model,
-        (training, data.idle, *((tensor.shape, tensor.dtype) for tensor in data.tensors)),
-        lambda: epoch_program(model, data, training).get_concrete_function(*data.tensors, carry),
+        (training, data.idle, *((tensor.shape, tensor.dtype) for tensor in taken)),
+        lambda: epoch_program(model, data, training).get_concrete_function(*taken),
         compiled=model.metrics[:1],
     )
-    return lambda: {name: _plain(value) for name, value in program(*data.tensors, carry).items()}
+    # As Keras' own history keeps them: floats, or arrays.
+    return lambda: {n: v.numpy() if v.ndim else float(v) for n, v in program(*taken).items()}
 
 
 def epoch_program(model, data, training=True):
@@ -235,12 +230,6 @@ def epoch_program(model, data, training=True):
     return epoch
 
 
-def _plain(value):
-    """Return a metric's value as Keras' own history keeps it: a float, or an array."""
-    value = value.numpy()
-    return value.item() if value.ndim == 0 else value
-
-
 def _build_variables(model, data):
     """Let Keras make the variables of loss, metrics and optimizer before a program uses them."""
     outputs = tf.zeros((*data.counts.shape[1:], model.output_shape[-1]), model.compute_dtype)
@@ -251,15 +240,8 @@ def _build_variables(model, data):
         model.optimizer.build(model.trainable_variables)
 
 
-def _row_ends(mask):
-    """Return the windows in which rows end: (n_windows, batch), one True for each row."""
-    ends = np.zeros(mask.shape[:2], bool)
-    ends[last_timesteps(mask)[:2]] = True
-    return ends & mask.any(axis=-1)
-
-
 def _check_inputs(model, inputs, mask):
-    inputs = check_array(inputs, "inputs", _WINDOW_AXES, hint=_MAKE_WINDOWS)
+    inputs = check_array(inputs, "inputs", (*WINDOWS, "features"), hint=_MAKE_WINDOWS)
     return engine.as_model_inputs(model, inputs, mask, "inputs")
 
 
@@ -296,7 +278,9 @@ def _check_counts(model, counts, mask):
                 "`counts` must be None for a last-step model, whose one output always counts. "
                 f"Received: {type(counts).__name__}. `return_sequences=True` gives more outputs."
             )
-        return _row_ends(mask)
+        counts = np.zeros(mask.shape[:2], bool)
+        counts[last_timesteps(mask)[:2]] = True  # the windows in which rows end
+        return counts & mask.any(axis=-1)
     if counts is None:
         return mask
     counts = mask & check_mask(counts, mask.shape, name="counts")
@@ -311,18 +295,18 @@ def _check_targets(model, targets, counts):
     counting = counts if sequences else counts.any(axis=0)
     expected = counting.shape
     described = "(n_windows, batch, steps, …)" if sequences else "(batch, …), one a row"
-    targets = as_array("targets", targets)
+    targets = check_numbers("targets", targets)
     others = targets.shape[len(expected) :]
-    if targets.dtype.kind in "iuf" and (
-        targets.shape[: len(expected)] != expected or others not in ((), (1,), (outputs,))
-    ):
+    if targets.shape[: len(expected)] != expected or others not in ((), (1,), (outputs,)):
         raise ValueError(
             f"`targets` must have the axes {described}: {expected} as the inputs have, and at "
             f"most one more, of 1 or the model's {outputs} outputs. "
             f"Received: targets of shape {targets.shape}."
         )
-    targets = _zeroed(targets, counting)
-    axes = (*(_WINDOW_AXES[:3] if sequences else ("batch",)), "outputs")
+    if not counting.all():  # NaN or no class would stop Keras where none counts, too
+        where = counting.reshape(expected + (1,) * len(others))
+        targets = np.where(where, targets, targets.dtype.type(0))
+    axes = (*(WINDOWS if sequences else ("batch",)), "outputs")
     check_array(targets, "targets", axes[: targets.ndim])
     check_fits("targets", targets, model.compute_dtype)
     # One output of a last-step model: there Keras adds the axis rightly.
@@ -334,14 +318,6 @@ def _check_targets(model, targets, counts):
             f"Received: targets of shape {targets.shape}."
         )
     return targets
-
-
-def _zeroed(targets, counting):
-    """Return the targets with 0 where none counts: NaN or no class would stop Keras there too."""
-    if targets.dtype.kind not in "iuf" or counting.all():
-        return targets
-    axes = (1,) * (targets.ndim - counting.ndim)
-    return np.where(counting.reshape(counting.shape + axes), targets, targets.dtype.type(0))
 
 
 def _would_broadcast(loss):

@@ -9,6 +9,7 @@ import operator
 import numpy as np
 
 SEQUENCE = "timesteps", "features"
+WINDOWS = "n_windows", "batch", "steps"
 ONE_FEATURE = "For one feature, add an axis: `x[:, None]`."
 _ONE_SEQUENCE = (
     "For one sequence, pass `[sequence]`; for sequences of unequal length, a list of them; for one "
@@ -140,7 +141,7 @@ def check_array(values, name, axes, *, hint="", finite=True):
     return values
 
 
-def check_mask(mask, shape, axes=("n_windows", "batch", "steps"), *, name="mask"):
+def check_mask(mask, shape, axes=WINDOWS, *, name="mask"):
     """Return `mask` as a boolean array of `shape`; all `True` if it is None."""
     if mask is None:
         return np.ones(shape, dtype=bool)

@@ -1,9 +1,8 @@
 """Sliders around probes and plots.
 
-Each `explore_…` returns an `Explorer` for the notebook to display. Its picture has an alt text,
-its readout says the same in words, and without a kernel the stored picture stays. `sequences` are
-a list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array; `steps` and
-`carry` say where their controls stand at first.
+Each `explore_…` returns an `Explorer` for the notebook to display; without a kernel the stored
+picture stays. `sequences` are a list of (timesteps_i, features) arrays, or one
+(batch, timesteps, features) array; `steps` and `at` say where their controls stand at first.
 """
 
 import base64

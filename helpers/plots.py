@@ -1,8 +1,7 @@
 """Palette, drawing kit, and the pictures that several lessons use: arrays in, Axes out.
 
-Every picture draws on `ax`, or on a new figure where `ax` is None, and returns the Axes.
-Drawing again on the same Axes replaces what was drawn there before, which is how an
-explorer moves without a new figure.
+Every picture draws on `ax`, or on a new figure where `ax` is None, and returns the Axes. What was
+drawn there before is replaced, which is how an explorer moves without a new figure.
 """
 
 import numpy as np
@@ -61,7 +60,8 @@ def new_axes(rows=1, *, height=3.2, ratios=None):
 
 def drawn_artists(figure):
     """Return what was drawn in the figure with this kit, without axes and legends."""
-    return [artist for ax in figure.axes for artist in ax.get_children() if _is_drawn(artist)]
+    artists = [artist for ax in figure.axes for artist in ax.get_children()]
+    return [artist for artist in artists if artist.get_gid() == DRAWN]
 
 
 def fresh_axes(ax):
@@ -74,7 +74,7 @@ def fresh_axes(ax):
             f"Received: {type(ax).__name__}. `new_axes()` and `plt.subplots()` make them."
         )
     for artist in ax.get_children():
-        if _is_drawn(artist):
+        if artist.get_gid() == DRAWN:
             artist.remove()
     return ax
 
@@ -249,10 +249,6 @@ def _check_line(label, line):
             f"`lines[{label!r}]` must have as many y as x. Received: {len(x)} x and {len(y)} y."
         )
     return x, y, line[2]
-
-
-def _is_drawn(artist):
-    return artist.get_gid() == DRAWN
 
 
 def _log_share(values, largest):

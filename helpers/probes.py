@@ -54,8 +54,7 @@ def gradient_reach(model, sequences, *, steps=None, at=None):
     As `state_reach`, with the state carried, but with the gradient stopped where a window begins:
     inputs of earlier windows have an effect and get no gradient.
     """
-    windows = _windowed(model, sequences, steps, at=at)
-    return _reach(model, windows, sequences, carry=True)
+    return _reach(model, _windowed(model, sequences, steps, at=at), sequences, carry=True)
 
 
 def _reach(model, windows, sequences, *, carry=False):

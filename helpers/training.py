@@ -2,8 +2,7 @@
 
 `inputs` and `mask` are as `split_windows` gives them: (n_windows, batch, steps, features) and
 (n_windows, batch, steps). `carry` passes the state on from window to window, or starts each from
-zeros. What does not fit raises ValueError or TypeError before anything is computed. The state that
-a stateful model holds is neither read nor changed.
+zeros. The state that a stateful model holds is neither read nor changed.
 """
 
 from typing import Any, NamedTuple
@@ -62,7 +61,6 @@ def train_windows(
     counts : (n_windows, batch, steps) array of bool, optional
         Which real timesteps count in loss and metrics; all if None. A warm-up that does not
         count still moves the state. Not for last-step models.
-    epochs : int
     validation : tuple, optional
         `(inputs, targets)`, with `mask` and `counts` behind them if wanted: read after each epoch
         with the weights that it leaves, without dropout. The history has it as `val_loss`, ….
@@ -108,21 +106,20 @@ def predict_windows(model, inputs, *, mask=None, carry=True):
 
 
 def epoch_mebibytes(model, inputs, targets, *, mask=None):
-    """Return the memory that the compiler sets aside for one epoch of `train_windows`.
+    """Return the MiB that XLA's buffer assignment sets aside for one epoch of `train_windows`.
 
-    It holds the data, the weights with what the optimizer keeps of them, and all that
-    backpropagation keeps of a window; TensorFlow itself is not counted. In MiB, the sum of XLA's
-    buffer assignment for the compiled epoch.
+    They hold the data, the weights with what the optimizer keeps of them, and all that
+    backpropagation keeps of a window; TensorFlow itself is not counted.
     """
     data = epoch_data(model, inputs, targets, mask)
     epoch = epoch_program(model, data)
-    compiled = epoch.experimental_get_compiler_ir(*data.tensors, tf.constant(True))
+    compiled = epoch.experimental_get_compiler_ir(*data[:-1], tf.constant(True))
     plan = HloProto.FromString(compiled(stage="optimized_hlo_proto_serialized"))
     return sum(buffer.size for buffer in plan.buffer_assignment.buffer_allocations) / 2**20
 
 
 class EpochData(NamedTuple):
-    """What an epoch takes, as tensors, and whether some window is `idle`: nothing counts in it.
+    """The tensors that an epoch takes, and last, whether some window is `idle`: nothing counts.
 
     `inputs` (n_windows, batch, steps, features); `targets` as for `train_windows`; `mask` and
     `counts`, which says what counts in the loss, (n_windows, batch, steps), or for a last-step
@@ -134,11 +131,6 @@ class EpochData(NamedTuple):
     mask: Any
     counts: Any
     idle: bool
-
-    @property
-    def tensors(self):
-        """All that the compiled epoch takes, in its order."""
-        return self[:4]
 
 
 def _validation_data(model, validation):
@@ -167,7 +159,7 @@ def epoch_data(model, inputs, targets, mask=None, counts=None):
 
 def _runner(model, data, carry, *, training=True):
     """Return what runs one epoch over the data and returns loss and metrics by name."""
-    taken = *data.tensors, carry
+    taken = *data[:-1], carry
     program = engine.cached_program(
         model,
         (training, data.idle, *((tensor.shape, tensor.dtype) for tensor in taken)),
@@ -200,8 +192,7 @@ def epoch_program(model, data, training=True):
         if training:
             model.optimizer.apply(tape.gradient(scaled, weights), model.trainable_variables)
         loss_tracker.update_state(loss, sample_weight=tf.shape(inputs)[0])
-        weights_of_metrics = tf.cast(counts, outputs.dtype)
-        model.compute_metrics(inputs, targets, outputs, sample_weight=weights_of_metrics)
+        model.compute_metrics(inputs, targets, outputs, tf.cast(counts, outputs.dtype))
         return window.states
 
     @tf.function(jit_compile=True, autograph=False)

@@ -35,6 +35,14 @@ def _limit(minimum, maximum):
     return f"at least {minimum}" if maximum is None else f"between {minimum} and {maximum}"
 
 
+def check_number(name, value, *, dtype="float64"):
+    """Return `value` as an array without axes: one number, finite in `dtype`."""
+    number = as_array(name, value)
+    if number.ndim or number.dtype.kind not in "iuf" or not abs(number) <= np.finfo(dtype).max:
+        raise ValueError(f"`{name}` must be one finite number. Received: {name}={value!r}.")
+    return number
+
+
 def check_flag(name, value):
     """Return `value` as a `bool` if it is one."""
     if not isinstance(value, (bool, np.bool_)):

@@ -1,7 +1,7 @@
 """Windows, padding, masks and buckets: NumPy only.
 
 A mask is boolean, `True` = a real timestep. `sequences` are a list of (timesteps_i, features)
-arrays, or one (batch, timesteps, features) array. What does not fit raises ValueError or TypeError.
+arrays, or one (batch, timesteps, features) array.
 """
 
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from helpers.validation import (
     check_each,
     check_lengths,
     check_list,
+    check_number,
     check_sequences,
     check_steps,
     check_whole_number,
@@ -62,9 +63,7 @@ def pad_batch(sequences, *, timesteps=None, padding="post", value=0.0):
     sequences = check_sequences(sequences)
     lengths = np.array([len(sequence) for sequence in sequences])
     longest = int(lengths.max())
-    if timesteps is None:
-        timesteps = longest
-    timesteps = check_whole_number("timesteps", timesteps)
+    timesteps = check_whole_number("timesteps", longest if timesteps is None else timesteps)
     if timesteps < longest:
         raise ValueError(
             f"`timesteps` must be at least the longest sequence ({longest} timesteps): padding "
@@ -232,8 +231,7 @@ def fold_series(series, batch_size):
     batch_size = check_whole_number(
         "batch_size", batch_size, maximum=timesteps, maximum_is=f"the series' {timesteps} timesteps"
     )
-    extra = timesteps % batch_size
-    if extra:
+    if extra := timesteps % batch_size:
         raise ValueError(
             f"`batch_size` must divide the series' {timesteps} timesteps. "
             f"Received: batch_size={batch_size}. Leave out {extra} of them yourself, "
@@ -247,12 +245,6 @@ def last_timesteps(mask):
 
     For each row its window, row and step, three arrays (batch,): `array[last_timesteps(mask)]`
     picks one entry for each row. A row without a real timestep gives the last one of all.
-
-    Examples
-    --------
-    >>> mask = split_windows([np.ones((5, 1)), np.ones((2, 1))], 3).mask
-    >>> [index.tolist() for index in last_timesteps(mask)]
-    [[1, 0], [0, 1], [1, 1]]
     """
     rows = as_rows(mask)
     last = rows.shape[1] - 1 - rows[:, ::-1].argmax(axis=1)
@@ -287,9 +279,8 @@ def _check_series(series):
 
 def _as_padding(value, sequences):
     """Return what padding holds, in the sequences' dtype."""
-    value, dtype = np.asarray(value), np.result_type(*{sequence.dtype for sequence in sequences})
-    if value.ndim or value.dtype.kind not in "iuf" or not np.isfinite(value):
-        raise ValueError(f"`value` must be one finite number. Received: value={value.tolist()!r}.")
+    value = check_number("value", value)
+    dtype = np.result_type(*{sequence.dtype for sequence in sequences})
     with np.errstate(over="ignore", invalid="ignore"):
         held = value.astype(dtype)
     if not np.isfinite(held) or (dtype.kind in "iu" and held != value):

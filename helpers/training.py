@@ -5,8 +5,6 @@
 zeros. The state that a stateful model holds is neither read nor changed.
 """
 
-from typing import Any, NamedTuple
-
 import numpy as np
 
 from helpers import engine
@@ -111,26 +109,11 @@ def epoch_mebibytes(model, inputs, targets, *, mask=None):
     They hold the data, the weights with what the optimizer keeps of them, and all that
     backpropagation keeps of a window; TensorFlow itself is not counted.
     """
-    data = epoch_data(model, inputs, targets, mask)
-    epoch = epoch_program(model, data)
-    compiled = epoch.experimental_get_compiler_ir(*data[:-1], tf.constant(True))
+    tensors, idle = epoch_data(model, inputs, targets, mask)
+    epoch = epoch_program(model, tensors, idle)
+    compiled = epoch.experimental_get_compiler_ir(*tensors, tf.constant(True))
     plan = HloProto.FromString(compiled(stage="optimized_hlo_proto_serialized"))
     return sum(buffer.size for buffer in plan.buffer_assignment.buffer_allocations) / 2**20
-
-
-class EpochData(NamedTuple):
-    """The tensors that an epoch takes, and last, whether some window is `idle`: nothing counts.
-
-    `inputs` (n_windows, batch, steps, features); `targets` as for `train_windows`; `mask` and
-    `counts`, which says what counts in the loss, (n_windows, batch, steps), or for a last-step
-    model `counts` (n_windows, batch).
-    """
-
-    inputs: Any
-    targets: Any
-    mask: Any
-    counts: Any
-    idle: bool
 
 
 def _validation_data(model, validation):
@@ -146,7 +129,11 @@ def _validation_data(model, validation):
 
 
 def epoch_data(model, inputs, targets, mask=None, counts=None):
-    """Check what `train_windows` is given, and return it as `EpochData`."""
+    """Check what `train_windows` is given; return it as tensors, and whether a window is idle.
+
+    The tensors are inputs, targets, mask, and what counts in the loss: (n_windows, batch, steps),
+    or (n_windows, batch) for a last-step model. In an idle window nothing counts.
+    """
     engine.check_windowed(model)
     _check_compiled(model)
     inputs, mask = _check_inputs(model, inputs, mask)
@@ -154,29 +141,30 @@ def epoch_data(model, inputs, targets, mask=None, counts=None):
     targets = _check_targets(model, targets, counts)
     real, counting = (array.reshape(len(array), -1).any(axis=1) for array in (mask, counts))
     idle = not counting[: np.flatnonzero(real).max(initial=0) + 1].all()
-    return EpochData(*map(tf.constant, (inputs, targets, mask, counts)), idle)
+    return tuple(map(tf.constant, (inputs, targets, mask, counts))), idle
 
 
 def _runner(model, data, carry, *, training=True):
     """Return what runs one epoch over the data and returns loss and metrics by name."""
-    taken = *data[:-1], carry
+    tensors, idle = data
+    taken = *tensors, carry
     program = engine.cached_program(
         model,
-        (training, data.idle, *((tensor.shape, tensor.dtype) for tensor in taken)),
-        lambda: epoch_program(model, data, training).get_concrete_function(*taken),
+        (training, idle, *((tensor.shape, tensor.dtype) for tensor in taken)),
+        lambda: epoch_program(model, tensors, idle, training).get_concrete_function(*taken),
         compiled=model.metrics[:1],
     )
     # As Keras' own history keeps them: floats, or arrays.
     return lambda: {n: v.numpy() if v.ndim else float(v) for n, v in program(*taken).items()}
 
 
-def epoch_program(model, data, training=True):
+def epoch_program(model, tensors, idle, training=True):
     """Return one epoch as a compiled program: a loop over the windows, an update for each.
 
-    Windows in which nothing counts move the state and make no update. Without `training`, none
-    makes one.
+    `tensors` and `idle` are as `epoch_data` gives them. Idle windows move the state and make no
+    update. Without `training`, none makes one.
     """
-    _build_variables(model, data)
+    _build_variables(model, tensors)
     step = engine.window_step(model)
     weights = [weight.value for weight in model.trainable_variables]
     loss_tracker = model.metrics[0]
@@ -203,7 +191,7 @@ def epoch_program(model, data, training=True):
 
         def body(k, states):
             window = inputs[k], targets[k] if sequences else targets, mask[k], counts[k], states
-            if data.idle:
+            if idle:
                 after = tf.cond(
                     tf.reduce_any(counts[k]),
                     lambda: update(*window),
@@ -221,10 +209,11 @@ def epoch_program(model, data, training=True):
     return epoch
 
 
-def _build_variables(model, data):
+def _build_variables(model, tensors):
     """Let Keras make the variables of loss, metrics and optimizer before a program uses them."""
-    outputs = tf.zeros((*data.counts.shape[1:], model.output_shape[-1]), model.compute_dtype)
-    y = data.targets[0] if engine.returns_sequences(model) else data.targets
+    _, targets, _, counts = tensors
+    outputs = tf.zeros((*counts.shape[1:], model.output_shape[-1]), model.compute_dtype)
+    y = targets[0] if engine.returns_sequences(model) else targets
     model.compute_loss(x=None, y=y, y_pred=outputs)
     model.compute_metrics(None, y, outputs)
     if not model.optimizer.built:
@@ -262,7 +251,7 @@ def _check_callbacks(callbacks):
 
 
 def _check_counts(model, counts, mask):
-    """Return what counts in the loss, as `EpochData` has it."""
+    """Return what counts in the loss, as `epoch_data` has it."""
     if not engine.returns_sequences(model):
         if counts is not None:
             raise ValueError(

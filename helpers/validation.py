@@ -91,22 +91,20 @@ def check_lengths(lengths, longest=None):
     return lengths
 
 
-def check_sequences(sequences):
-    """Return a (batch, timesteps, features) array, or a list of (timesteps, features) ones."""
+def check_sequences(sequences, name="sequences", *, hint=ONE_FEATURE, finite=True):
+    """Return a (batch, timesteps, features) array, or a list of (timesteps, features) ones.
+
+    In a list, all have the same number of features; `hint` and `finite` are as for `check_array`.
+    """
     if isinstance(sequences, (str, bytes, dict)) or not hasattr(sequences, "__len__"):
         raise TypeError(
-            "`sequences` must be a list of (timesteps, features) arrays or one (batch, timesteps, "
+            f"`{name}` must be a list of (timesteps, features) arrays or one (batch, timesteps, "
             f"features) array. Received: {type(sequences).__name__}."
         )
     if not isinstance(sequences, (list, tuple)):
-        return check_array(sequences, "sequences", ("batch", *SEQUENCE), hint=_ONE_SEQUENCE)
+        return check_array(sequences, name, ("batch", *SEQUENCE), hint=_ONE_SEQUENCE)
     if not sequences:
-        raise ValueError("`sequences` must hold at least one sequence. Received: an empty batch.")
-    return check_each(sequences, "sequences")
-
-
-def check_each(sequences, name, *, hint=ONE_FEATURE, finite=True):
-    """Return a list of (timesteps, features) arrays with equally many features."""
+        raise ValueError(f"`{name}` must hold at least one sequence. Received: an empty batch.")
     arrays = [
         check_array(sequence, f"{name}[{i}]", SEQUENCE, hint=hint, finite=finite)
         for i, sequence in enumerate(sequences)

@@ -14,7 +14,6 @@ from helpers.validation import (
     as_array,
     check_array,
     check_choice,
-    check_each,
     check_lengths,
     check_list,
     check_number,
@@ -184,7 +183,7 @@ def sliding_windows(series, steps, *, stride=1, horizon=1, sampling=1):
     >>> inputs[..., 0].tolist(), targets[:, 0].tolist()
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]], [3.0, 4.0])
     """
-    arrays = _check_series(series)
+    named = _named_series(series)
     steps = check_whole_number("steps", steps)
     stride = check_whole_number("stride", stride)
     sampling = check_whole_number("sampling", sampling)
@@ -193,10 +192,9 @@ def sliding_windows(series, steps, *, stride=1, horizon=1, sampling=1):
     horizons = [check_whole_number("horizon", each) for each in horizons]
     span, last = (steps - 1) * sampling + 1, max(horizons)
     found = []
-    for i, one in enumerate(arrays):
+    for name, one in named.items():
         n_starts = len(one) - span - last + 1
         if n_starts < 1:
-            name = "series" if len(arrays) == 1 else f"series[{i}]"
             rule = "steps + horizon" if sampling == 1 else "(steps - 1) * sampling + 1 + horizon"
             raise ValueError(
                 f"`{name}` must hold at least {rule} = {span + last} timesteps. Received: "
@@ -269,12 +267,13 @@ def bucket_by_length(lengths, n_buckets):
     return np.array_split(np.argsort(lengths, kind="stable"), n_buckets)
 
 
-def _check_series(series):
-    """Return a list of one or more (timesteps, features) arrays."""
+def _named_series(series):
+    """Return each series as an array, by its name in a message."""
     options = {"hint": f"{ONE_FEATURE} Several series are a list of them.", "finite": False}
     if isinstance(series, (list, tuple)) and any(as_array("series", s).ndim > 1 for s in series):
-        return check_each(series, "series", **options)
-    return [check_array(series, "series", SEQUENCE, **options)]
+        arrays = check_sequences(series, "series", **options)
+        return {f"series[{i}]": array for i, array in enumerate(arrays)}
+    return {"series": check_array(series, "series", SEQUENCE, **options)}
 
 
 def _as_padding(value, sequences):

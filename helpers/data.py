@@ -75,12 +75,11 @@ def load_japanese_vowels():
         values, lengths = stored["values"], stored["lengths"]
         speaker, is_train = stored["speaker"].astype(int) - 1, stored["is_train"].astype(bool)
     sequences = np.split(values, np.cumsum(lengths)[:-1])
-    return JapaneseVowels(
-        *(
-            Utterances([sequences[i] for i in np.flatnonzero(part)], speaker[part])
-            for part in (is_train, ~is_train)
-        )
-    )
+
+    def utterances(part):
+        return Utterances([sequences[i] for i in np.flatnonzero(part)], speaker[part])
+
+    return JapaneseVowels(utterances(is_train), utterances(~is_train))
 
 
 def _dataset(name):

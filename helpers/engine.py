@@ -3,6 +3,7 @@
 `training` and `probes` call `check_windowed` and `as_model_inputs` first; the others trust them.
 """
 
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ def check_windowed(model):
         )
     for place, layer in enumerate(model.layers):
         _check_layer(layer, place)
-    if not any(map(_is_recurrent, model.layers)):
+    if not _recurrent_layers(model):
         raise ValueError("`model` must have a recurrent layer. Received: a model without one.")
 
 
@@ -121,17 +122,9 @@ class WindowStep(NamedTuple):
 def window_step(model):
     """Return the model as a function of a window and a state: nothing is kept inside.
 
-    Parameters
-    ----------
-    model : keras.Sequential
-        That `check_windowed` lets pass.
-
-    Returns
-    -------
-    callable
-        `step(inputs, states, mask, training=False) -> WindowStep`, with `inputs`
-        (batch, steps, features), `states` a list of (batch, units) tensors in the order of
-        `get_states`, `mask` (batch, steps). It shares the model's weights.
+    It is `step(inputs, states, mask, training=False) -> WindowStep`, with `inputs`
+    (batch, steps, features), `states` a list of (batch, units) tensors in the order of
+    `get_states`, `mask` (batch, steps). It shares the model's weights.
     """
     steps = [recurrent_step(layer) if _is_recurrent(layer) else None for layer in model.layers]
 
@@ -203,17 +196,12 @@ def cached_program(model, key, make, *, compiled=()):
     as the model; it stands beside its attributes because Keras would track and save it.
     """
     parts = [*model.layers, *compiled]
-    programs = model.__dict__.setdefault("_window_programs", _Programs())
-    known, program = programs.by_key.get(key, ([], None))
+    programs = model.__dict__.setdefault("_window_programs", SimpleNamespace(by_key={})).by_key
+    known, program = programs.get(key, ([], None))
     if len(known) != len(parts) or any(a is not b for a, b in zip(known, parts, strict=True)):
         program = make()
-        programs.by_key[key] = parts, program
+        programs[key] = parts, program
     return program
-
-
-class _Programs:
-    def __init__(self):
-        self.by_key = {}
 
 
 def widest_dtype(model):
@@ -223,17 +211,18 @@ def widest_dtype(model):
 
 def zero_states(model, batch):
     """Return the state before the first timestep, one (batch, units) tensor of zeros each."""
-    recurrent = [layer for layer in model.layers if _is_recurrent(layer)]
-    return [
-        tf.zeros((batch, size), layer.compute_dtype)
-        for layer in recurrent
-        for size in layer.state_size
-    ]
+    layers = _recurrent_layers(model)
+    return [tf.zeros((batch, n), layer.compute_dtype) for layer in layers for n in layer.state_size]
 
 
 def returns_sequences(model):
     """Return whether the model gives an output for every timestep."""
-    return [layer for layer in model.layers if _is_recurrent(layer)][-1].return_sequences
+    return _recurrent_layers(model)[-1].return_sequences
+
+
+def _recurrent_layers(model):
+    """Return the layers of a sequential model that pass a state on."""
+    return [layer for layer in model.layers if _is_recurrent(layer)]
 
 
 def _treats_each_timestep(layer):

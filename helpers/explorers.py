@@ -1,9 +1,8 @@
 """Sliders around probes and plots.
 
-Each `explore_…` returns an `Explorer` for the notebook to display. Its picture has an alt text,
-its readout says the same in words, and without a kernel the stored picture stays. `sequences` are
-a list of (timesteps_i, features) arrays, or one (batch, timesteps, features) array; `steps` and
-`carry` say where their controls stand at first.
+Each `explore_…` returns an `Explorer` for the notebook to display; without a kernel the stored
+picture stays. `sequences` are a list of (timesteps_i, features) arrays, or one
+(batch, timesteps, features) array; `steps` and `at` say where their controls stand at first.
 """
 
 import base64
@@ -25,7 +24,6 @@ from helpers.validation import check_flag, check_whole_number
 from helpers.windows import split_windows
 
 LABEL = {"description_width": "9em"}
-_WRAP = {"flex_flow": "row wrap"}
 CARRY_STYLE = {True: plots.CARRIED, False: plots.RESET}
 
 
@@ -40,20 +38,11 @@ class Position(NamedTuple):
 class Explorer(widgets.VBox):
     """Controls, a picture and a readout that follow one another.
 
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        Drawn on again and again.
-    controls : dict
-        Name to a widget with a `value`, or to what `labelled_slider` and its like return; the
-        attribute `controls` holds the widgets with the values.
-    draw : callable
-        Takes the controls' values by name, draws on the figure, returns what it shows as a
-        sentence or two: the attribute `words`, and the alt text of `picture`.
-    extra : sequence of widgets
-        Shown between the controls and the picture.
-    positions : sequence of Position
-        A button each: "Look at this".
+    `controls` are a dictionary of name to a widget with a `value`, or to what `labelled_slider`
+    and its like return; the attribute holds the widgets with the values. `draw` takes the values
+    by name, draws on the `figure` of Matplotlib, and returns what it shows in a sentence or two:
+    the attribute `words`, and the alt text of `picture`. `extra` are widgets between controls and
+    picture, `positions` a button for each `Position`: "Look at this".
     """
 
     def __init__(self, figure, controls, draw, *, extra=(), positions=()):
@@ -84,7 +73,8 @@ class Explorer(widgets.VBox):
         for button, position in zip(buttons, positions, strict=True):
             button.on_click(lambda _, position=position: go(position))
         label = widgets.Label("Look at this:", layout={"width": "9em"})
-        return widgets.VBox([widgets.HBox([label, *buttons], layout=_WRAP), self._says])
+        row = widgets.HBox([label, *buttons], layout={"flex_flow": "row wrap"})
+        return widgets.VBox([row, self._says])
 
     def redraw(self, change=None):
         """Draw for the controls' present values."""
@@ -94,16 +84,13 @@ class Explorer(widgets.VBox):
             self._says.value = ""  # it was said of another place
         with self._drawing:
             self.words = self.draw(**{name: c.value for name, c in self.controls.items()})
-            self._png = self._canvas.png()
+            self._png = base64.b64encode(self._canvas.png()).decode()
             self.picture.value = _image(self._png, self.words, self.figure)
             self._readout.value = f'<p role="status">{escape(self.words)}</p>'
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
-        return bundle | {
-            "image/png": base64.b64encode(self._png).decode(),
-            "text/plain": self.words,
-        }
+        return bundle | {"image/png": self._png, "text/plain": self.words}
 
 
 class _Labelled(widgets.HBox):
@@ -344,8 +331,7 @@ def _png(pixels):
 
 def _image(png, words, figure):
     width, height = (figure.get_size_inches() * figure.dpi).astype(int)
-    data = base64.b64encode(png).decode()
     return (
-        f'<img alt="{escape(words)}" src="data:image/png;base64,{data}" '
+        f'<img alt="{escape(words)}" src="data:image/png;base64,{png}" '
         f'style="width:{width}px;max-width:100%;aspect-ratio:{width}/{height}">'
     )

@@ -3,14 +3,20 @@
 import numpy as np
 
 from helpers.quiet import keras
-from helpers.validation import check_array, check_choice, check_fits, check_flag, check_whole_number
+from helpers.validation import (
+    check_array,
+    check_choice,
+    check_fits,
+    check_flag,
+    check_number,
+    check_whole_number,
+)
 
 _CELLS = {
     "simple_rnn": keras.layers.SimpleRNN,
     "gru": keras.layers.GRU,
     "lstm": keras.layers.LSTM,
 }
-_LARGEST = np.finfo("float32").max
 
 
 def build_rnn(
@@ -26,7 +32,11 @@ def build_rnn(
     return_sequences=True,
     activation=None,
 ):
-    """Build `Input → (Masking) → recurrent layers → Dense`.
+    """Build `Input → (Masking) → recurrent layers → Dense`, as a `keras.Sequential`.
+
+    It maps (batch, timesteps, features) to (batch, timesteps, outputs), or to (batch, outputs)
+    for a last-step model. Recurrent layers use Keras' own kernel, not cuDNN's, so that a mask
+    means the same on every machine.
 
     Parameters
     ----------
@@ -45,13 +55,6 @@ def build_rnn(
         One output for every timestep, or one for the last (a last-step model).
     activation : str, optional
         Of the `Dense` layer.
-
-    Returns
-    -------
-    keras.Sequential
-        Maps (batch, timesteps, features) to (batch, timesteps, outputs), or to
-        (batch, outputs) for a last-step model. Recurrent layers use Keras' own kernel, not
-        cuDNN's, so that a mask means the same on every machine.
 
     Examples
     --------
@@ -79,7 +82,8 @@ def build_rnn(
     options = {} if cell == "simple_rnn" else {"use_cudnn": False}
     model = keras.Sequential([keras.Input((steps, features), batch_size=batch_size)])
     if mask_value is not None:
-        model.add(keras.layers.Masking(_mask_value(mask_value)))
+        mask_value = check_number("mask_value", mask_value, dtype="float32")
+        model.add(keras.layers.Masking(float(mask_value)))
     for depth, n in enumerate(units):
         sequences = return_sequences or depth < len(units) - 1
         model.add(_CELLS[cell](n, return_sequences=sequences, stateful=stateful, **options))
@@ -193,13 +197,3 @@ def _check_activation(activation):
 
 def _listed(value):
     return list(value) if isinstance(value, (list, tuple, range, np.ndarray)) else [value]
-
-
-def _mask_value(value):
-    number = np.asarray(value)
-    if number.ndim or number.dtype.kind not in "iuf" or not abs(number) < _LARGEST:
-        raise ValueError(
-            "`mask_value` must be one finite number: NaN equals nothing, not even itself. "
-            f"Received: mask_value={value!r}."
-        )
-    return float(number)

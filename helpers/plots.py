@@ -1,8 +1,7 @@
 """Palette, drawing kit, and the pictures that several lessons use: arrays in, Axes out.
 
-Every picture draws on `ax`, or on a new figure where `ax` is None, and returns the Axes.
-Drawing again on the same Axes replaces what was drawn there before, which is how an
-explorer moves without a new figure.
+Every picture draws on `ax`, or on a new figure where `ax` is None, and returns the Axes. What was
+drawn there before is replaced, which is how an explorer moves without a new figure.
 """
 
 import numpy as np
@@ -13,6 +12,7 @@ from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 
 from helpers.validation import (
+    WINDOWS,
     as_array,
     check_array,
     check_list,
@@ -20,6 +20,7 @@ from helpers.validation import (
     check_steps,
     check_whole_number,
 )
+from helpers.windows import as_rows
 
 # One colour for each meaning, apart for colour-blind readers (Okabe and Ito, 2008), and
 # a second cue beside it.
@@ -31,7 +32,7 @@ REAL = {"facecolor": "#56B4E9", "edgecolor": "white"}
 PADDED = {"facecolor": "#E6E6E6", "edgecolor": "#8A8A8A", "hatch": "////"}
 STATE = {"facecolor": CARRIED["color"], "edgecolor": "white"}
 GRADIENT = {"facecolor": "#CC79A7", "edgecolor": "white", "hatch": ".."}
-BORDER = {"colors": "#222222", "linewidths": 2.0}
+BORDER = {"color": "#222222", "linewidth": 2.0}
 
 FONT = 12
 DRAWN = "drawn by helpers"  # the gid of what the next drawing replaces
@@ -59,7 +60,8 @@ def new_axes(rows=1, *, height=3.2, ratios=None):
 
 def drawn_artists(figure):
     """Return what was drawn in the figure with this kit, without axes and legends."""
-    return [artist for ax in figure.axes for artist in ax.get_children() if _is_drawn(artist)]
+    artists = [artist for ax in figure.axes for artist in ax.get_children()]
+    return [artist for artist in artists if artist.get_gid() == DRAWN]
 
 
 def fresh_axes(ax):
@@ -72,7 +74,7 @@ def fresh_axes(ax):
             f"Received: {type(ax).__name__}. `new_axes()` and `plt.subplots()` make them."
         )
     for artist in ax.get_children():
-        if _is_drawn(artist):
+        if artist.get_gid() == DRAWN:
             artist.remove()
     return ax
 
@@ -118,7 +120,7 @@ def add_legend(ax, **styles):
     legend = ax.get_legend()
     if legend is None or [text.get_text() for text in legend.get_texts()] != list(styles):
         ax.legend(
-            [_sample(style) for style in styles.values()],
+            [Patch(**s) if "facecolor" in s else Line2D([], [], **s) for s in styles.values()],
             styles,
             loc="lower left",
             bbox_to_anchor=(0, 1),
@@ -129,15 +131,6 @@ def add_legend(ax, **styles):
     return ax
 
 
-def _sample(style):
-    """Return what stands for a style in a legend: a patch or a line."""
-    if "facecolor" in style:
-        return Patch(**style)
-    if style is BORDER:
-        style = {"color": style["colors"], "linewidth": style["linewidths"]}
-    return Line2D([], [], **style)
-
-
 def plot_windows(mask, *, ax=None):
     """Draw a batch cut into windows: real and padded timesteps, and the borders between windows.
 
@@ -145,8 +138,8 @@ def plot_windows(mask, *, ax=None):
     """
     mask = as_array("mask", mask)
     mask = check_mask(mask, mask.shape)
-    n_windows, batch, steps = check_array(mask.astype(int), "mask", _WINDOW_AXES).shape
-    rows = mask.swapaxes(0, 1).reshape(batch, -1)
+    n_windows, batch, steps = check_array(mask.astype(int), "mask", WINDOWS).shape
+    rows = as_rows(mask)
     ax = fresh_axes(ax)
     add_cells(ax, rows, REAL)
     add_cells(ax, ~rows, PADDED)
@@ -237,9 +230,6 @@ def plot_lines(lines, *, xlabel, ylabel, ax=None):
     return add_legend(ax, **{label: style for label, (_, _, style) in lines.items()})
 
 
-_WINDOW_AXES = ("n_windows", "batch", "steps")
-
-
 def _add_window_borders(ax, steps, timesteps, bottom, top):
     """Add a border wherever a window of `steps` ends; return what the legend says of it."""
     if steps is None:
@@ -259,10 +249,6 @@ def _check_line(label, line):
             f"`lines[{label!r}]` must have as many y as x. Received: {len(x)} x and {len(y)} y."
         )
     return x, y, line[2]
-
-
-def _is_drawn(artist):
-    return artist.get_gid() == DRAWN
 
 
 def _log_share(values, largest):

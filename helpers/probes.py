@@ -25,19 +25,10 @@ from helpers.windows import as_rows, cut_windows, last_timesteps
 
 
 def trace_states(model, sequences, *, mask=None, steps=None, carry=True):
-    """Return the state h of the last recurrent layer after every timestep.
+    """Return the last recurrent layer's h after every timestep: (batch, timesteps, units).
 
-    Parameters
-    ----------
-    model : keras.Sequential
-    sequences : list or array
-    mask : (batch, timesteps) array of bool, optional
-        Which timesteps of a padded batch are real.
-
-    Returns
-    -------
-    ndarray, (batch, timesteps, units)
-        Where a timestep is masked, and after a sequence's end, the state stands still.
+    `mask`, (batch, timesteps) of bool, says which timesteps of a padded batch are real. Where one
+    is masked, and after a sequence's end, the state stands still.
     """
     carry = check_flag("carry", carry)
     lengths, inputs, mask = _windowed(model, sequences, steps, mask=mask)
@@ -48,13 +39,9 @@ def trace_states(model, sequences, *, mask=None, steps=None, carry=True):
 def state_reach(model, sequences, *, steps=None, carry=True, at=None):
     """Measure how far back an output depends on the inputs, by the state that is passed on.
 
-    `at` is the timestep of the output; each sequence's last if None.
-
-    Returns
-    -------
-    ndarray, (timesteps,)
-        Entry t: the norm of the Jacobian of the output at `at` with respect to input t, averaged
-        over the sequences that have a timestep `at`, and t.
+    Entry t of the result, (timesteps,), is the norm of the Jacobian of the output at timestep
+    `at`, each sequence's last if None, with respect to input t, averaged over the sequences that
+    have a timestep `at`, and t.
     """
     # Carried, windows give what one long pass does: it is measured in one.
     one = check_flag("carry", carry)
@@ -67,8 +54,7 @@ def gradient_reach(model, sequences, *, steps=None, at=None):
     As `state_reach`, with the state carried, but with the gradient stopped where a window begins:
     inputs of earlier windows have an effect and get no gradient.
     """
-    windows = _windowed(model, sequences, steps, at=at)
-    return _reach(model, windows, sequences, carry=True)
+    return _reach(model, _windowed(model, sequences, steps, at=at), sequences, carry=True)
 
 
 def _reach(model, windows, sequences, *, carry=False):
@@ -118,7 +104,7 @@ def _last_jacobian(model):
 
 
 class LayerMask(NamedTuple):
-    """A layer's output under a mask: `layer` and `kind` names, `shape`, `mask` or None."""
+    """A layer's output: `layer` and `kind` names, `shape`, its `mask` of bool or None."""
 
     layer: str
     kind: str
@@ -127,19 +113,12 @@ class LayerMask(NamedTuple):
 
 
 def trace_masks(model, inputs):
-    """Follow the mask through a model.
+    """Follow the mask through a sequential or functional model: a list of `LayerMask`.
 
-    Parameters
-    ----------
-    model : keras.Sequential or functional keras.Model
-    inputs : (batch, timesteps, features) array, or what else the model takes
-        A list for several inputs. NaN and infinity may stand in them: only masks are looked at.
-
-    Returns
-    -------
-    list of LayerMask
-        One entry for each layer, and in a functional model for each operation such as `x * 2`, in
-        order, with the mask that goes on, of bool, or None where there is none.
+    It has an entry for each layer, and in a functional model for each operation such as `x * 2`,
+    in order, with the mask that goes on. `inputs` are a (batch, timesteps, features) array, or
+    what else the model takes, in a list if it takes several. NaN and infinity may stand in them:
+    only masks are looked at.
     """
     entries = _check_followed(model, inputs)
     operations = [operation for operation in _operations(model) if _carries_data(operation)]
@@ -150,7 +129,9 @@ def trace_masks(model, inputs):
             "`model` must have its layers for itself. Received: a model with a layer that another "
             "model had before. Build it again with new layers."
         ) from None
-    held = [(state, state.numpy()) for layer in model._flatten_layers() for state in _states(layer)]
+    recurrent = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
+    states = keras.tree.flatten([layer.states for layer in recurrent if layer.stateful])
+    held = [(state, state.numpy()) for state in states]
     with warnings.catch_warnings():  # Keras has warned when the model was built
         warnings.filterwarnings("ignore", ".* does not support masking ")
         try:
@@ -218,11 +199,6 @@ def _first_output(operation):
     return keras.tree.flatten(operation.output)[0]
 
 
-def _states(layer):
-    stateful = isinstance(layer, keras.layers.RNN) and layer.stateful
-    return keras.tree.flatten(layer.states) if stateful else ()
-
-
 def _layer_mask(layer, output):
     mask = getattr(output, "_keras_mask", None)  # where Keras itself keeps it
     mask = None if mask is None else np.asarray(mask)
@@ -253,7 +229,7 @@ def _windowed(model, sequences, steps, *, mask=None, at=None, one=False):
                 f"Received: sequences of {lengths.min()} to {lengths.max()} timesteps."
             )
         mask = check_mask(mask, (len(lengths), int(lengths[0])), axes=("batch", "timesteps"))
-        real = cut_windows(mask[..., None], steps, value=False).inputs[..., 0]
+        real = cut_windows(mask[..., None], steps).inputs[..., 0]
     return lengths, *engine.as_model_inputs(model, inputs, real, "sequences")
 
 

@@ -247,14 +247,9 @@ def _array(size, element):
 
 def _keras_step(layer):
     """Let Keras' own layer do it."""
-    config = layer.get_config() | {
-        "name": f"{layer.name}_explicit",
-        "return_sequences": True,
-        "return_state": True,
-        "stateful": False,
-        "unroll": False,
-    }
-    twin = type(layer).from_config(config)
+    options = {"return_sequences": True, "return_state": True, "stateful": False, "unroll": False}
+    options["name"] = f"{layer.name}_explicit"
+    twin = type(layer).from_config(layer.get_config() | options)
     twin.cell = layer.cell
 
     def step(inputs, mask, states, training):

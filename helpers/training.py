@@ -2,27 +2,24 @@
 
 `inputs` and `mask` are as `split_windows` gives them: (n_windows, batch, steps, features) and
 (n_windows, batch, steps). `carry` passes the state on from window to window, or starts each from
-zeros. What does not fit raises ValueError or TypeError before anything is computed. The state that
-a stateful model holds is neither read nor changed.
+zeros. The state that a stateful model holds is neither read nor changed.
 """
-
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from helpers import engine
 from helpers.quiet import HloProto, keras, tf
 from helpers.validation import (
-    as_array,
+    WINDOWS,
     check_array,
     check_fits,
     check_flag,
     check_mask,
+    check_numbers,
     check_whole_number,
 )
 from helpers.windows import last_timesteps
 
-_WINDOW_AXES = ("n_windows", "batch", "steps", "features")
 _MAKE_WINDOWS = "`split_windows(sequences, steps)` makes them: pass its `inputs` and its `mask`."
 
 
@@ -44,6 +41,10 @@ def train_windows(
     state that the one before left, but no gradient crosses the border between them. Each
     epoch starts from zeros.
 
+    `history.history` of the `History` that is returned has one entry an epoch for the loss and
+    each metric: the mean of what the model had before each update, not the loss of the model
+    that comes out. `validation` measures that one.
+
     Parameters
     ----------
     model : keras.Sequential
@@ -58,20 +59,12 @@ def train_windows(
     counts : (n_windows, batch, steps) array of bool, optional
         Which real timesteps count in loss and metrics; all if None. A warm-up that does not
         count still moves the state. Not for last-step models.
-    epochs : int
     validation : tuple, optional
         `(inputs, targets)`, with `mask` and `counts` behind them if wanted: read after each epoch
         with the weights that it leaves, without dropout. The history has it as `val_loss`, ….
     callbacks : sequence of keras.callbacks.Callback
         Called around training and each epoch; `model.stop_training` ends it. Hooks for
         single batches are not called: an epoch runs as one compiled program.
-
-    Returns
-    -------
-    keras.callbacks.History
-        `history.history` has one entry an epoch for the loss and each metric: the mean of what
-        the model had before each update, not the loss of the model that comes out. `validation`
-        measures that one.
     """
     callbacks = _check_callbacks(callbacks)
     epochs = check_whole_number("epochs", epochs)
@@ -96,13 +89,9 @@ def train_windows(
 
 
 def predict_windows(model, inputs, *, mask=None, carry=True):
-    """Predict window by window.
+    """Predict window by window: (n_windows, batch, steps, outputs), 0 at masked timesteps.
 
-    Returns
-    -------
-    ndarray
-        (n_windows, batch, steps, outputs), 0 at masked timesteps. For a last-step model
-        (batch, outputs), each row at its own last real timestep.
+    A last-step model gives (batch, outputs), each row at its own last real timestep.
     """
     engine.check_windowed(model)
     inputs, mask = _check_inputs(model, inputs, mask)
@@ -115,37 +104,16 @@ def predict_windows(model, inputs, *, mask=None, carry=True):
 
 
 def epoch_mebibytes(model, inputs, targets, *, mask=None):
-    """Return the memory that the compiler sets aside for one epoch of `train_windows`.
+    """Return the MiB that XLA's buffer assignment sets aside for one epoch of `train_windows`.
 
-    It holds the data, the weights with what the optimizer keeps of them, and all that
-    backpropagation keeps of a window; TensorFlow itself is not counted. In MiB, the sum of XLA's
-    buffer assignment for the compiled epoch.
+    They hold the data, the weights with what the optimizer keeps of them, and all that
+    backpropagation keeps of a window; TensorFlow itself is not counted.
     """
-    data = epoch_data(model, inputs, targets, mask)
-    epoch = epoch_program(model, data)
-    compiled = epoch.experimental_get_compiler_ir(*data.tensors, tf.constant(True))
+    tensors, idle = epoch_data(model, inputs, targets, mask)
+    epoch = epoch_program(model, tensors, idle)
+    compiled = epoch.experimental_get_compiler_ir(*tensors, tf.constant(True))
     plan = HloProto.FromString(compiled(stage="optimized_hlo_proto_serialized"))
     return sum(buffer.size for buffer in plan.buffer_assignment.buffer_allocations) / 2**20
-
-
-class EpochData(NamedTuple):
-    """What an epoch takes, as tensors, and whether some window is `idle`: nothing counts in it.
-
-    `inputs` (n_windows, batch, steps, features); `targets` as for `train_windows`; `mask` and
-    `counts`, which says what counts in the loss, (n_windows, batch, steps), or for a last-step
-    model `counts` (n_windows, batch).
-    """
-
-    inputs: Any
-    targets: Any
-    mask: Any
-    counts: Any
-    idle: bool
-
-    @property
-    def tensors(self):
-        """All that the compiled epoch takes, in its order."""
-        return self[:4]
 
 
 def _validation_data(model, validation):
@@ -161,7 +129,11 @@ def _validation_data(model, validation):
 
 
 def epoch_data(model, inputs, targets, mask=None, counts=None):
-    """Check what `train_windows` is given, and return it as `EpochData`."""
+    """Check what `train_windows` is given; return it as tensors, and whether a window is idle.
+
+    The tensors are inputs, targets, mask, and what counts in the loss: (n_windows, batch, steps),
+    or (n_windows, batch) for a last-step model. In an idle window nothing counts.
+    """
     engine.check_windowed(model)
     _check_compiled(model)
     inputs, mask = _check_inputs(model, inputs, mask)
@@ -169,27 +141,30 @@ def epoch_data(model, inputs, targets, mask=None, counts=None):
     targets = _check_targets(model, targets, counts)
     real, counting = (array.reshape(len(array), -1).any(axis=1) for array in (mask, counts))
     idle = not counting[: np.flatnonzero(real).max(initial=0) + 1].all()
-    return EpochData(*map(tf.constant, (inputs, targets, mask, counts)), idle)
+    return tuple(map(tf.constant, (inputs, targets, mask, counts))), idle
 
 
 def _runner(model, data, carry, *, training=True):
     """Return what runs one epoch over the data and returns loss and metrics by name."""
+    tensors, idle = data
+    taken = *tensors, carry
     program = engine.cached_program(
         model,
-        (training, data.idle, *((tensor.shape, tensor.dtype) for tensor in data.tensors)),
-        lambda: epoch_program(model, data, training).get_concrete_function(*data.tensors, carry),
+        (training, idle, *((tensor.shape, tensor.dtype) for tensor in taken)),
+        lambda: epoch_program(model, tensors, idle, training).get_concrete_function(*taken),
         compiled=model.metrics[:1],
     )
-    return lambda: {name: _plain(value) for name, value in program(*data.tensors, carry).items()}
+    # As Keras' own history keeps them: floats, or arrays.
+    return lambda: {n: v.numpy() if v.ndim else float(v) for n, v in program(*taken).items()}
 
 
-def epoch_program(model, data, training=True):
+def epoch_program(model, tensors, idle, training=True):
     """Return one epoch as a compiled program: a loop over the windows, an update for each.
 
-    Windows in which nothing counts move the state and make no update. Without `training`, none
-    makes one.
+    `tensors` and `idle` are as `epoch_data` gives them. Idle windows move the state and make no
+    update. Without `training`, none makes one.
     """
-    _build_variables(model, data)
+    _build_variables(model, tensors)
     step = engine.window_step(model)
     weights = [weight.value for weight in model.trainable_variables]
     loss_tracker = model.metrics[0]
@@ -205,8 +180,7 @@ def epoch_program(model, data, training=True):
         if training:
             model.optimizer.apply(tape.gradient(scaled, weights), model.trainable_variables)
         loss_tracker.update_state(loss, sample_weight=tf.shape(inputs)[0])
-        weights_of_metrics = tf.cast(counts, outputs.dtype)
-        model.compute_metrics(inputs, targets, outputs, sample_weight=weights_of_metrics)
+        model.compute_metrics(inputs, targets, outputs, tf.cast(counts, outputs.dtype))
         return window.states
 
     @tf.function(jit_compile=True, autograph=False)
@@ -217,7 +191,7 @@ def epoch_program(model, data, training=True):
 
         def body(k, states):
             window = inputs[k], targets[k] if sequences else targets, mask[k], counts[k], states
-            if data.idle:
+            if idle:
                 after = tf.cond(
                     tf.reduce_any(counts[k]),
                     lambda: update(*window),
@@ -235,31 +209,19 @@ def epoch_program(model, data, training=True):
     return epoch
 
 
-def _plain(value):
-    """Return a metric's value as Keras' own history keeps it: a float, or an array."""
-    value = value.numpy()
-    return value.item() if value.ndim == 0 else value
-
-
-def _build_variables(model, data):
+def _build_variables(model, tensors):
     """Let Keras make the variables of loss, metrics and optimizer before a program uses them."""
-    outputs = tf.zeros((*data.counts.shape[1:], model.output_shape[-1]), model.compute_dtype)
-    y = data.targets[0] if engine.returns_sequences(model) else data.targets
+    _, targets, _, counts = tensors
+    outputs = tf.zeros((*counts.shape[1:], model.output_shape[-1]), model.compute_dtype)
+    y = targets[0] if engine.returns_sequences(model) else targets
     model.compute_loss(x=None, y=y, y_pred=outputs)
     model.compute_metrics(None, y, outputs)
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
 
 
-def _row_ends(mask):
-    """Return the windows in which rows end: (n_windows, batch), one True for each row."""
-    ends = np.zeros(mask.shape[:2], bool)
-    ends[last_timesteps(mask)[:2]] = True
-    return ends & mask.any(axis=-1)
-
-
 def _check_inputs(model, inputs, mask):
-    inputs = check_array(inputs, "inputs", _WINDOW_AXES, hint=_MAKE_WINDOWS)
+    inputs = check_array(inputs, "inputs", (*WINDOWS, "features"), hint=_MAKE_WINDOWS)
     return engine.as_model_inputs(model, inputs, mask, "inputs")
 
 
@@ -289,14 +251,16 @@ def _check_callbacks(callbacks):
 
 
 def _check_counts(model, counts, mask):
-    """Return what counts in the loss, as `EpochData` has it."""
+    """Return what counts in the loss, as `epoch_data` has it."""
     if not engine.returns_sequences(model):
         if counts is not None:
             raise ValueError(
                 "`counts` must be None for a last-step model, whose one output always counts. "
                 f"Received: {type(counts).__name__}. `return_sequences=True` gives more outputs."
             )
-        return _row_ends(mask)
+        counts = np.zeros(mask.shape[:2], bool)
+        counts[last_timesteps(mask)[:2]] = True  # the windows in which rows end
+        return counts & mask.any(axis=-1)
     if counts is None:
         return mask
     counts = mask & check_mask(counts, mask.shape, name="counts")
@@ -311,18 +275,18 @@ def _check_targets(model, targets, counts):
     counting = counts if sequences else counts.any(axis=0)
     expected = counting.shape
     described = "(n_windows, batch, steps, …)" if sequences else "(batch, …), one a row"
-    targets = as_array("targets", targets)
+    targets = check_numbers("targets", targets)
     others = targets.shape[len(expected) :]
-    if targets.dtype.kind in "iuf" and (
-        targets.shape[: len(expected)] != expected or others not in ((), (1,), (outputs,))
-    ):
+    if targets.shape[: len(expected)] != expected or others not in ((), (1,), (outputs,)):
         raise ValueError(
             f"`targets` must have the axes {described}: {expected} as the inputs have, and at "
             f"most one more, of 1 or the model's {outputs} outputs. "
             f"Received: targets of shape {targets.shape}."
         )
-    targets = _zeroed(targets, counting)
-    axes = (*(_WINDOW_AXES[:3] if sequences else ("batch",)), "outputs")
+    if not counting.all():  # NaN or no class would stop Keras where none counts, too
+        where = counting.reshape(expected + (1,) * len(others))
+        targets = np.where(where, targets, targets.dtype.type(0))
+    axes = (*(WINDOWS if sequences else ("batch",)), "outputs")
     check_array(targets, "targets", axes[: targets.ndim])
     check_fits("targets", targets, model.compute_dtype)
     # One output of a last-step model: there Keras adds the axis rightly.
@@ -334,14 +298,6 @@ def _check_targets(model, targets, counts):
             f"Received: targets of shape {targets.shape}."
         )
     return targets
-
-
-def _zeroed(targets, counting):
-    """Return the targets with 0 where none counts: NaN or no class would stop Keras there too."""
-    if targets.dtype.kind not in "iuf" or counting.all():
-        return targets
-    axes = (1,) * (targets.ndim - counting.ndim)
-    return np.where(counting.reshape(counting.shape + axes), targets, targets.dtype.type(0))
 
 
 def _would_broadcast(loss):

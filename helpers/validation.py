@@ -8,6 +8,8 @@ import operator
 
 import numpy as np
 
+SEQUENCE = "timesteps", "features"
+WINDOWS = "n_windows", "batch", "steps"
 ONE_FEATURE = "For one feature, add an axis: `x[:, None]`."
 _ONE_SEQUENCE = (
     "For one sequence, pass `[sequence]`; for sequences of unequal length, a list of them; for one "
@@ -23,13 +25,21 @@ def check_whole_number(name, value, *, minimum=1, maximum=None, maximum_is=""):
         number = None
     if number is None or isinstance(value, (bool, np.bool_)):
         raise TypeError(f"`{name}` must be a whole number. Received: {name}={value!r}.")
-    if number < minimum and maximum is None:
-        raise ValueError(f"`{name}` must be at least {minimum}. Received: {name}={number}.")
     if number < minimum or (maximum is not None and number > maximum):
-        raise ValueError(
-            f"`{name}` must be between {minimum} and {maximum_is or maximum}. "
-            f"Received: {name}={number}."
-        )
+        limit = _limit(minimum, maximum_is or maximum)
+        raise ValueError(f"`{name}` must be {limit}. Received: {name}={number}.")
+    return number
+
+
+def _limit(minimum, maximum):
+    return f"at least {minimum}" if maximum is None else f"between {minimum} and {maximum}"
+
+
+def check_number(name, value, *, dtype="float64"):
+    """Return `value` as an array without axes: one number, finite in `dtype`."""
+    number = as_array(name, value)
+    if number.ndim or number.dtype.kind not in "iuf" or not abs(number) <= np.finfo(dtype).max:
+        raise ValueError(f"`{name}` must be one finite number. Received: {name}={value!r}.")
     return number
 
 
@@ -67,7 +77,7 @@ def check_choice(name, value, choices):
 
 def check_lengths(lengths, longest=None):
     """Return `lengths` as an array of whole numbers from 1 to `longest`, one a row."""
-    lengths = _numeric_array("lengths", lengths)
+    lengths = check_numbers("lengths", lengths)
     if lengths.ndim != 1 or lengths.size == 0:
         raise ValueError(
             "`lengths` must list one number of timesteps for each row of the batch. "
@@ -76,34 +86,35 @@ def check_lengths(lengths, longest=None):
     if lengths.dtype.kind not in "iu":
         raise TypeError(f"`lengths` must be whole numbers. Received: dtype {lengths.dtype}.")
     if lengths.min() < 1 or (longest is not None and lengths.max() > longest):
-        limit = "at least 1" if longest is None else f"between 1 and {longest} timesteps"
+        limit = _limit(1, longest and f"{longest} timesteps")
         raise ValueError(f"`lengths` must be {limit}. Received: lengths={lengths.tolist()}.")
     return lengths
 
 
-def check_sequences(sequences):
-    """Return a (batch, timesteps, features) array, or a list of (timesteps, features) ones."""
+def check_sequences(sequences, name="sequences", *, hint=ONE_FEATURE, finite=True):
+    """Return a (batch, timesteps, features) array, or a list of (timesteps, features) ones.
+
+    In a list, all have the same number of features; `hint` and `finite` are as for `check_array`.
+    """
     if isinstance(sequences, (str, bytes, dict)) or not hasattr(sequences, "__len__"):
         raise TypeError(
-            "`sequences` must be a list of (timesteps, features) arrays or one (batch, timesteps, "
+            f"`{name}` must be a list of (timesteps, features) arrays or one (batch, timesteps, "
             f"features) array. Received: {type(sequences).__name__}."
         )
     if not isinstance(sequences, (list, tuple)):
-        axes = ("batch", "timesteps", "features")
-        return check_array(sequences, "sequences", axes, hint=_ONE_SEQUENCE)
+        return check_array(sequences, name, ("batch", *SEQUENCE), hint=_ONE_SEQUENCE)
     if not sequences:
-        raise ValueError("`sequences` must hold at least one sequence. Received: an empty batch.")
+        raise ValueError(f"`{name}` must hold at least one sequence. Received: an empty batch.")
     arrays = [
-        check_array(sequence, f"sequences[{i}]", ("timesteps", "features"), hint=ONE_FEATURE)
+        check_array(sequence, f"{name}[{i}]", SEQUENCE, hint=hint, finite=finite)
         for i, sequence in enumerate(sequences)
     ]
-    features = [array.shape[1] for array in arrays]
-    if len(set(features)) > 1:
-        odd = next(i for i, count in enumerate(features) if count != features[0])
-        raise ValueError(
-            f"`sequences` must all have the same number of features. Received: {features[0]} "
-            f"features in sequence 0, {features[odd]} in sequence {odd}."
-        )
+    for i, array in enumerate(arrays):
+        if array.shape[1] != arrays[0].shape[1]:
+            raise ValueError(
+                f"`{name}` must all have the same number of features. Received: "
+                f"{arrays[0].shape[1]} features in sequence 0, {array.shape[1]} in sequence {i}."
+            )
     return arrays
 
 
@@ -113,7 +124,7 @@ def check_array(values, name, axes, *, hint="", finite=True):
     `hint` is the way out, for the message about the number of axes. With `finite`, the values are
     read, and NaN and infinity refused.
     """
-    values = _numeric_array(name, values, hint=hint)
+    values = check_numbers(name, values, hint=hint)
     shape = f"({', '.join(axes)})"
     if values.ndim != len(axes):
         raise ValueError(
@@ -126,12 +137,17 @@ def check_array(values, name, axes, *, hint="", finite=True):
                 f"`{name}` must hold at least one entry on every axis of {shape}; {axis} has none. "
                 f"Received: an array of shape {values.shape}."
             )
-    if finite:
-        _check_finite(name, values, axes)
+    if finite and not all_finite(values):
+        where = np.argwhere(~np.isfinite(values))[0]
+        place = ", ".join(f"{axis} {i}" for axis, i in zip(axes, where, strict=True))
+        raise ValueError(
+            f"`{name}` must hold finite numbers. Received: {values[tuple(where)]} at {place}. "
+            "Fill the gap or leave the timestep out; a mask does not hide NaN from the gradient."
+        )
     return values
 
 
-def check_mask(mask, shape, axes=("n_windows", "batch", "steps"), *, name="mask"):
+def check_mask(mask, shape, axes=WINDOWS, *, name="mask"):
     """Return `mask` as a boolean array of `shape`; all `True` if it is None."""
     if mask is None:
         return np.ones(shape, dtype=bool)
@@ -139,8 +155,8 @@ def check_mask(mask, shape, axes=("n_windows", "batch", "steps"), *, name="mask"
     if mask.dtype != bool:
         true = {"mask": "a real timestep", "counts": "a timestep that counts"}[name]
         raise TypeError(
-            f"`{name}` must be boolean, True = {true}. "
-            f"Received: dtype {mask.dtype}. Convert with `{name}.astype(bool)`."
+            f"`{name}` must be boolean, True = {true}. Received: dtype {mask.dtype}. "
+            f"Convert with `{name}.astype(bool)`."
         )
     if mask.shape != shape:
         raise ValueError(
@@ -159,7 +175,8 @@ def as_array(name, values, *, hint=""):
         raise ValueError(f"{problem} {hint}".rstrip()) from None
 
 
-def _numeric_array(name, values, *, hint=""):
+def check_numbers(name, values, *, hint=""):
+    """Return `values` as an array of real numbers."""
     values = as_array(name, values, hint=hint)
     if values.dtype.kind not in "iuf":
         way_out = hint if values.dtype == object else "Convert with `.astype('float32')`."
@@ -185,14 +202,3 @@ def check_fits(name, values, dtype):
             f"`{name}` must fit the model's dtype ({dtype}). Received: numbers that overflow it. "
             "Scale them down."
         )
-
-
-def _check_finite(name, values, axes):
-    if all_finite(values):
-        return
-    where = np.argwhere(~np.isfinite(values))[0]
-    place = ", ".join(f"{axis} {i}" for axis, i in zip(axes, where, strict=True))
-    raise ValueError(
-        f"`{name}` must hold finite numbers. Received: {values[tuple(where)]} at {place}. "
-        "Fill the gap or leave the timestep out; a mask does not hide NaN from the gradient."
-    )

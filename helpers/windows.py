@@ -1,7 +1,7 @@
 """Windows, padding, masks and buckets: NumPy only.
 
 A mask is boolean, `True` = a real timestep. `sequences` are a list of (timesteps_i, features)
-arrays, or one (batch, timesteps, features) array. What does not fit raises ValueError or TypeError.
+arrays, or one (batch, timesteps, features) array.
 """
 
 from typing import NamedTuple
@@ -10,17 +10,17 @@ import numpy as np
 
 from helpers.validation import (
     ONE_FEATURE,
+    SEQUENCE,
     as_array,
     check_array,
     check_choice,
     check_lengths,
     check_list,
+    check_number,
     check_sequences,
     check_steps,
     check_whole_number,
 )
-
-_SERIES_AXES = ("timesteps", "features")
 
 
 class Padded(NamedTuple):
@@ -62,9 +62,7 @@ def pad_batch(sequences, *, timesteps=None, padding="post", value=0.0):
     sequences = check_sequences(sequences)
     lengths = np.array([len(sequence) for sequence in sequences])
     longest = int(lengths.max())
-    if timesteps is None:
-        timesteps = longest
-    timesteps = check_whole_number("timesteps", timesteps)
+    timesteps = check_whole_number("timesteps", longest if timesteps is None else timesteps)
     if timesteps < longest:
         raise ValueError(
             f"`timesteps` must be at least the longest sequence ({longest} timesteps): padding "
@@ -72,7 +70,8 @@ def pad_batch(sequences, *, timesteps=None, padding="post", value=0.0):
             "`split_windows`."
         )
     mask = length_mask(lengths, timesteps, padding=padding)
-    inputs = _filled((len(sequences), timesteps), sequences, _as_padding(value, sequences))
+    value = _as_padding(value, sequences)
+    inputs = np.full((len(sequences), timesteps, sequences[0].shape[-1]), value)
     for row, sequence in enumerate(sequences):
         start = 0 if padding == "post" else timesteps - len(sequence)
         inputs[row, start : start + len(sequence)] = sequence
@@ -112,11 +111,12 @@ def split_windows(sequences, steps, *, value=0.0):
     """
     sequences = check_sequences(sequences)
     steps = check_steps(steps, max(map(len, sequences)))
-    return cut_windows(sequences, steps, value=_as_padding(value, sequences))
+    return cut_windows(sequences, steps, value=value)
 
 
 def cut_windows(sequences, steps, *, value=0.0):
     """Do what `split_windows` does, with sequences and steps that are checked already."""
+    value = _as_padding(value, sequences)
     lengths = np.array([len(sequence) for sequence in sequences])
     n_windows = -(-int(lengths.max()) // steps)
     real = np.arange(n_windows * steps) < lengths[:, None]  # (batch, all timesteps)
@@ -124,7 +124,7 @@ def cut_windows(sequences, steps, *, value=0.0):
     if isinstance(sequences, np.ndarray) and sequences.shape[1] == n_windows * steps:
         rows = sequences.reshape(len(lengths), n_windows, steps, -1)
         return Windows(rows.swapaxes(0, 1), mask)
-    inputs = _filled((n_windows, len(sequences), steps), sequences, value)
+    inputs = np.full((n_windows, len(sequences), steps, sequences[0].shape[-1]), value)
     for row, sequence in enumerate(sequences):
         whole, remainder = divmod(len(sequence), steps)
         inputs[:whole, row] = sequence[: whole * steps].reshape(whole, steps, inputs.shape[-1])
@@ -224,13 +224,12 @@ def fold_series(series, batch_size):
     >>> fold_series(np.arange(6)[:, None], 2)[..., 0].tolist()
     [[0, 1, 2], [3, 4, 5]]
     """
-    series = check_array(series, "series", _SERIES_AXES, hint=ONE_FEATURE)
+    series = check_array(series, "series", SEQUENCE, hint=ONE_FEATURE)
     timesteps = len(series)
     batch_size = check_whole_number(
         "batch_size", batch_size, maximum=timesteps, maximum_is=f"the series' {timesteps} timesteps"
     )
-    extra = timesteps % batch_size
-    if extra:
+    if extra := timesteps % batch_size:
         raise ValueError(
             f"`batch_size` must divide the series' {timesteps} timesteps. "
             f"Received: batch_size={batch_size}. Leave out {extra} of them yourself, "
@@ -244,12 +243,6 @@ def last_timesteps(mask):
 
     For each row its window, row and step, three arrays (batch,): `array[last_timesteps(mask)]`
     picks one entry for each row. A row without a real timestep gives the last one of all.
-
-    Examples
-    --------
-    >>> mask = split_windows([np.ones((5, 1)), np.ones((2, 1))], 3).mask
-    >>> [index.tolist() for index in last_timesteps(mask)]
-    [[1, 0], [0, 1], [1, 1]]
     """
     rows = as_rows(mask)
     last = rows.shape[1] - 1 - rows[:, ::-1].argmax(axis=1)
@@ -276,33 +269,17 @@ def bucket_by_length(lengths, n_buckets):
 
 def _named_series(series):
     """Return each series as an array, by its name in a message."""
-    hint = f"{ONE_FEATURE} Several series are a list of them."
-    named = {"series": series}
+    options = {"hint": f"{ONE_FEATURE} Several series are a list of them.", "finite": False}
     if isinstance(series, (list, tuple)) and any(as_array("series", s).ndim > 1 for s in series):
-        named = {f"series[{i}]": one for i, one in enumerate(series)}
-    named = {
-        n: check_array(one, n, _SERIES_AXES, hint=hint, finite=False) for n, one in named.items()
-    }
-    features = {name: one.shape[1] for name, one in named.items()}
-    if len(set(features.values())) > 1:
-        raise ValueError(f"`series` must all have the same features. Received: {features}.")
-    return named
-
-
-def _filled(shape, sequences, value):
-    """Return an array of `value` in the sequences' own dtype, with their features last."""
-    return np.full((*shape, sequences[0].shape[-1]), value, _dtype_of(sequences))
-
-
-def _dtype_of(sequences):
-    return np.result_type(*{sequence.dtype for sequence in sequences})
+        arrays = check_sequences(series, "series", **options)
+        return {f"series[{i}]": array for i, array in enumerate(arrays)}
+    return {"series": check_array(series, "series", SEQUENCE, **options)}
 
 
 def _as_padding(value, sequences):
     """Return what padding holds, in the sequences' dtype."""
-    value, dtype = np.asarray(value), _dtype_of(sequences)
-    if value.ndim or value.dtype.kind not in "iuf" or not np.isfinite(value):
-        raise ValueError(f"`value` must be one finite number. Received: value={value.tolist()!r}.")
+    value = check_number("value", value)
+    dtype = np.result_type(*{sequence.dtype for sequence in sequences})
     with np.errstate(over="ignore", invalid="ignore"):
         held = value.astype(dtype)
     if not np.isfinite(held) or (dtype.kind in "iu" and held != value):

@@ -909,13 +909,13 @@ def test_the_data_of_an_epoch_are_no_constants_of_its_program(make_rnn, cell, ra
     model.compile("adam", "mse")
     windows = split_windows(ragged, 5)
     targets = np.zeros((*windows.mask.shape, 1), "float32")
-    data = epoch_data(model, windows.inputs, targets, windows.mask)
-    assert not data.idle
-    epoch = epoch_program(model, data)
-    program = epoch.experimental_get_compiler_ir(*data.tensors, tf.constant(True))(stage="hlo")
+    tensors, idle = epoch_data(model, windows.inputs, targets, windows.mask)
+    assert not idle
+    epoch = epoch_program(model, tensors, idle)
+    program = epoch.experimental_get_compiler_ir(*tensors, tf.constant(True))(stage="hlo")
     (layout,) = re.findall(r"entry_computation_layout=\{\((.*?)\)->", program)
     for array, kind, count in zip(
-        data.tensors, ("f32", "f32", "pred", "pred"), (1, 1, 2, 2), strict=True
+        tensors, ("f32", "f32", "pred", "pred"), (1, 1, 2, 2), strict=True
     ):
         shape = ",".join(map(str, array.shape))  # the mask, and what counts, are of one shape
         assert layout.count(f"{kind}[{shape}]") == count

@@ -351,7 +351,7 @@ def test_what_is_no_whole_number_from_1_up_is_refused(name, call, bad_number, as
         ),
         "different features": (
             lambda: sliding_windows([SERIES, np.ones((6, 2))], 2),
-            ("`series` must all have the same features", "'series[1]': 2"),
+            ("`series` must all have the same number of features", "2 in sequence 1"),
         ),
         "no horizon": (
             lambda: sliding_windows(SERIES, 2, horizon=[]),

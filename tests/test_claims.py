@@ -1677,21 +1677,38 @@ def batched_windows_are_flat_again():
     "them; without the axis, it is refused."
 )
 def pairs_of_a_dataset_need_a_feature_axis_and_batches():
-    cut = tf.data.Dataset.from_tensor_slices(np.arange(6.0)).window(4, 1, drop_remainder=True)
-    cut = cut.flat_map(lambda window: window.batch(4))
-    made = cut.map(lambda window: (window[:-1, None], window[-1])).batch(32)
+    made = windows_of_a_dataset(lambda window: (window[:-1, None], window[-1])).batch(32)
     ((windows, targets),) = made.as_numpy_iterator()
     assert windows[..., 0].tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
     assert targets.tolist() == [3, 4, 5]
-    model = keras.Sequential([layers.LSTM(2), layers.Dense(1)])
-    model.compile("adam", "mse")
-    model.fit(made, shuffle=False, verbose=0)
-    flat = keras.Sequential([layers.LSTM(2), layers.Dense(1)])
-    flat.compile("adam", "mse")
-    with pytest.raises(ValueError, match="ndim"):
-        flat.fit(
-            cut.map(lambda window: (window[:-1], window[-1])).batch(32), shuffle=False, verbose=0
-        )
+    for data, is_taken in (
+        (made, True),
+        (windows_of_a_dataset(lambda window: (window[:-1], window[-1])).batch(32), False),
+    ):
+        model = keras.Sequential([layers.LSTM(2), layers.Dense(1)])
+        model.compile("adam", "mse")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            with contextlib.nullcontext() if is_taken else pytest.raises(ValueError, match="ndim"):
+                model.fit(data, shuffle=False, verbose=0)
+
+
+def windows_of_a_dataset(pair):
+    cut = tf.data.Dataset.from_tensor_slices(np.arange(6.0)).window(4, 1, drop_remainder=True)
+    return cut.flat_map(lambda window: window.batch(4)).map(pair)
+
+
+@claim(
+    "An epoch over a dataset that cannot be counted beforehand, as after `flat_map`, draws all of "
+    "it and warns that the data ran out.",
+    keras="<3.16",
+)
+def a_dataset_that_cannot_be_counted_is_warned_of():
+    rows = BATCHES.unbatch()  # as flat_map does, it hides how many there are
+    windows = rows.batch(4).window(2).flat_map(lambda x, y: tf.data.Dataset.zip(x, y))
+    drawn, said = rows_of_epochs(windows, epochs=2)
+    assert drawn == [list(range(10))] * 2
+    assert [words.startswith(RAN_OUT) for words in said] == [True] * 2
 
 
 @claim("Keras 3 has no `TimeseriesGenerator`.")

@@ -52,7 +52,7 @@ _LINES = {
     "regression on 9 values": {"color": "#CC79A7", "linestyle": "-", "marker": "v"},
     "best possible": plots.TRUTH,
 }
-_SHORT = {"one cycle before": "cycle", "regression on 9 values": "regression"}  # in the legend
+_SHORT = {"one cycle before": "cycle", "regression on 9 values": "linear"}  # in the legend
 
 
 class Task(NamedTuple):

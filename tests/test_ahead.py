@@ -217,6 +217,16 @@ def test_the_positions_set_the_controls_there_are(errors):
                 assert where.controls[name].value == value
 
 
+def test_no_legend_is_cut_off(errors):
+    for explorer, positions in ((errors, ahead.ERRORS),):
+        for position in positions:
+            for name, value in position.values.items():
+                explorer.controls[name].value = value
+            explorer.figure.canvas.draw()
+            box = explorer.figure.axes[0].get_legend().get_window_extent()
+            assert 0 <= box.x0 < box.x1 <= explorer.figure.bbox.x1
+
+
 def test_what_does_not_fit_is_refused(assert_refused):
     some = np.ones(5)
     refused = (ValueError, "`forecast` must have as many timesteps")

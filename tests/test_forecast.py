@@ -161,6 +161,16 @@ def test_the_positions_show_what_they_say(split, sampling):
                 assert int(leaked) >= int(tests) - 1
 
 
+def test_no_legend_is_cut_off(split, sampling):
+    for explorer, positions in ((split, forecast.SPLITS), (sampling, forecast.SAMPLED)):
+        for position in positions:
+            for name, value in position.values.items():
+                explorer.controls[name].value = value
+            explorer.figure.canvas.draw()
+            box = explorer.figure.axes[0].get_legend().get_window_extent()
+            assert 0 <= box.x0 < box.x1 <= explorer.figure.bbox.x1
+
+
 def test_what_are_no_windows_is_refused(assert_refused):
     windows, targets = sliding_windows(WALKS[0][:30], 4)
     words = "`windows` must have 3 axes"

@@ -422,6 +422,7 @@ class TestExercises(ExerciseTests):
         ("forecast", (with_a_stride,), "some are left out. Is the stride 1?"),
         ("forecast", (lambda s, steps, h: keras_pairs(s, None, steps),), "is no such pair"),
         ("forecast", (one_batch,), "return a dataset that gives (windows, targets)"),
+        ("forecast", (lambda s, *_: [(s, s, s)],), "is no such pair"),
         ("forecast", (two_arrays,), "return a dataset that gives (windows, targets)"),
         (
             "forecast",

@@ -1419,6 +1419,22 @@ def a_generator_that_ends_is_not_warned_of():
 
 
 @claim(
+    "A Python generator that begins again for ever gives `steps_per_epoch` batches to each epoch, "
+    "and the next epoch goes on from there."
+)
+def an_endless_generator_with_steps_per_epoch_goes_on():
+    def endless():
+        while True:
+            yield from three_batches()
+
+    drawn, said = rows_of_epochs(endless(), steps_per_epoch=3, epochs=3)
+    assert drawn == [list(range(10))] * 3
+    drawn, _ = rows_of_epochs(endless(), steps_per_epoch=2, epochs=3)
+    assert drawn == [[*range(8)], [8, 9, *range(4)], [*range(4, 10)]]
+    assert said == []
+
+
+@claim(
     "A Python generator of 3 batches with `steps_per_epoch=3`: the second epoch draws nothing, "
     "warns that the data ran out and logs a loss of exactly 0."
 )
@@ -1619,6 +1635,22 @@ def after_a_sampled_window_comes_its_target():
 
 
 @claim(
+    "With the targets `series[steps * rate:]`, each window of "
+    "`timeseries_dataset_from_array(…, sampling_rate=rate)` has the value `rate` timesteps after "
+    "its last one."
+)
+def a_rate_later_comes_the_next_sampled_value():
+    series = np.arange(40.0)
+    for steps, rate in ((5, 2), (3, 4), (4, 1)):
+        made = keras.utils.timeseries_dataset_from_array(
+            series, series[steps * rate :], steps, sampling_rate=rate
+        )
+        windows, targets = map(np.concatenate, zip(*made.as_numpy_iterator(), strict=True))
+        np.testing.assert_array_equal(targets, windows[:, -1] + rate)
+        assert len(windows) == 40 - steps * rate
+
+
+@claim(
     "`tf.data.Dataset.range(6).window(3, shift=1)` holds six datasets, of 3, 3, 3, 3, 2 and 1 "
     "values."
 )
@@ -1637,6 +1669,46 @@ def batched_windows_are_flat_again():
     made = made.flat_map(lambda window: window.batch(4))
     found = [window.tolist() for window in made.as_numpy_iterator()]
     assert found == [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5]]
+
+
+@claim(
+    "Windows that `window`, `flat_map` and a `map` to `(window[:-1, None], window[-1])` cut from a "
+    "dataset have, after `.batch(32)`, the shape (batch, steps, 1), and `fit` trains an LSTM on "
+    "them; without the axis, it is refused."
+)
+def pairs_of_a_dataset_need_a_feature_axis_and_batches():
+    made = windows_of_a_dataset(lambda window: (window[:-1, None], window[-1])).batch(32)
+    ((windows, targets),) = made.as_numpy_iterator()
+    assert windows[..., 0].tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    assert targets.tolist() == [3, 4, 5]
+    for data, is_taken in (
+        (made, True),
+        (windows_of_a_dataset(lambda window: (window[:-1], window[-1])).batch(32), False),
+    ):
+        model = keras.Sequential([layers.LSTM(2), layers.Dense(1)])
+        model.compile("adam", "mse")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            with contextlib.nullcontext() if is_taken else pytest.raises(ValueError, match="ndim"):
+                model.fit(data, shuffle=False, verbose=0)
+
+
+def windows_of_a_dataset(pair):
+    cut = tf.data.Dataset.from_tensor_slices(np.arange(6.0)).window(4, 1, drop_remainder=True)
+    return cut.flat_map(lambda window: window.batch(4)).map(pair)
+
+
+@claim(
+    "An epoch over a dataset that cannot be counted beforehand, as after `flat_map`, draws all of "
+    "it and warns that the data ran out.",
+    keras="<3.16",
+)
+def a_dataset_that_cannot_be_counted_is_warned_of():
+    rows = BATCHES.unbatch()  # as flat_map does, it hides how many there are
+    windows = rows.batch(4).window(2).flat_map(lambda x, y: tf.data.Dataset.zip(x, y))
+    drawn, said = rows_of_epochs(windows, epochs=2)
+    assert drawn == [list(range(10))] * 2
+    assert [words.startswith(RAN_OUT) for words in said] == [True] * 2
 
 
 @claim("Keras 3 has no `TimeseriesGenerator`.")
@@ -1675,6 +1747,23 @@ def one_timestep_never_trains_the_recurrent_kernel():
         model.layers[0].set_weights([after[0], 1000 + after[1], after[2]])
         same = np.array_equal(found, model.predict(x.reshape(-1, *shape), verbose=0))
         assert same != is_trained
+
+
+@claim(
+    "With one timestep and `stateful=True`, a state carried from batch to batch, training changes "
+    "an LSTM's recurrent kernel as well."
+)
+def one_timestep_with_carried_state_trains_every_array():
+    x, y = np.random.default_rng(0).normal(size=(2, 40, 1, 8))
+    for stateful in (True, False):
+        model = keras.Sequential([keras.Input((1, 8), batch_size=1)])
+        model.add(layers.LSTM(4, stateful=stateful))
+        model.add(layers.Dense(1))
+        model.compile("adam", "mse")
+        before = model.layers[0].get_weights()
+        model.fit(x, y[:, 0, :1], batch_size=1, shuffle=False, verbose=0)
+        pairs = zip(before, model.layers[0].get_weights(), strict=True)
+        assert [not np.array_equal(a, b) for a, b in pairs] == [True, stateful, True]
 
 
 @claim(

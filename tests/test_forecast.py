@@ -12,7 +12,7 @@ from helpers.windows import sliding_windows
 from tests.exercises import ExerciseTests
 from tests.pictures import rectangles
 
-WALKS = [np.random.default_rng(seed).normal(size=(600, 5)).cumsum(axis=0) for seed in range(5)]
+WALKS = [np.random.default_rng(seed).normal(size=(600, 5)).cumsum(axis=0) for seed in range(6)]
 
 # --- what the lesson says --------------------------------------------------------------------
 
@@ -20,9 +20,16 @@ WALKS = [np.random.default_rng(seed).normal(size=(600, 5)).cumsum(axis=0) for se
 @pytest.mark.parametrize("walks", WALKS)
 def test_shuffled_windows_beat_copying_and_a_later_test_does_not(walks):
     scores = forecast.score_splits(walks, 8, 24)
-    assert scores.shuffled < scores.copying / 3
+    assert round(scores.shuffled, 1) == 1.0
+    assert 4 < scores.copying / scores.shuffled < 6
     assert scores.in_time > scores.copying
     assert 3 < scores.copying < 7
+
+
+def test_one_walk_alone_shows_no_leak():
+    for walks in WALKS[:3]:
+        scores = forecast.score_splits(walks[:, :1], 8, 24)
+        assert scores.shuffled > scores.copying / 2
 
 
 def test_by_heart_answers_a_known_window_with_its_own_target():
@@ -55,6 +62,7 @@ def test_the_drifting_series_ends_below_the_scale_in_training():
     scaled = (series - series.min()) / np.ptp(series)
     assert scaled[:400].max() < 0.8
     assert scaled.argmax() >= 400
+    assert np.mean(scaled[400:] < scaled[:400].max()) < 0.1  # nearly all lie above
 
 
 # --- the pictures ----------------------------------------------------------------------------
@@ -153,6 +161,16 @@ def test_the_positions_show_what_they_say(split, sampling):
                 assert int(leaked) >= int(tests) - 1
 
 
+def test_no_legend_is_cut_off(split, sampling):
+    for explorer, positions in ((split, forecast.SPLITS), (sampling, forecast.SAMPLED)):
+        for position in positions:
+            for name, value in position.values.items():
+                explorer.controls[name].value = value
+            explorer.figure.canvas.draw()
+            box = explorer.figure.axes[0].get_legend().get_window_extent()
+            assert 0 <= box.x0 < box.x1 <= explorer.figure.bbox.x1
+
+
 def test_what_are_no_windows_is_refused(assert_refused):
     windows, targets = sliding_windows(WALKS[0][:30], 4)
     words = "`windows` must have 3 axes"
@@ -165,15 +183,29 @@ def test_what_are_no_windows_is_refused(assert_refused):
 
 
 def split_by_slices(series, border, steps, horizon):
-    first = border - steps - horizon + 1
     train = sliding_windows(series[:border], steps, horizon=horizon)
-    return train, sliding_windows(series[first:], steps, horizon=horizon)
+    return train, sliding_windows(series[border - steps :], steps, horizon=horizon)
 
 
-def split_by_targets(series, border, steps, horizon):
+def split_by_ends(series, border, steps, horizon):
+    inputs, targets = sliding_windows(series, steps, horizon=horizon)
+    ends = np.arange(len(inputs)) + steps - 1
+    known, after = ends + horizon < border, ends >= border - 1
+    return [(inputs[known], targets[known]), [inputs[after], targets[after]]]
+
+
+def cut_then_split(series, border, steps, horizon):
+    """As in the picture of that name: each target is in one part."""
     inputs, targets = sliding_windows(series, steps, horizon=horizon)
     after = np.arange(len(inputs)) + steps - 1 + horizon >= border
     return [(inputs[~after], targets[~after]), [inputs[after], targets[after]]]
+
+
+def cut_then_split_at_the_border(series, border, steps, horizon):
+    """The first test window is the first that is made when the border has come."""
+    inputs, targets = sliding_windows(series, steps, horizon=horizon)
+    first = border - steps
+    return (inputs[:first], targets[:first]), (inputs[first:], targets[first:])
 
 
 def split_shuffled(series, border, steps, horizon):
@@ -194,7 +226,7 @@ def split_apart(series, border, steps, horizon):
 
 def split_too_early(series, border, steps, horizon):
     train, _ = split_by_slices(series, border, steps, horizon)
-    return train, sliding_windows(series[border - steps - horizon :], steps, horizon=horizon)
+    return train, sliding_windows(series[border - steps - 1 :], steps, horizon=horizon)
 
 
 def without_horizon(series, border, steps, horizon):
@@ -207,6 +239,11 @@ def one_part(series, border, steps, horizon):
 
 def with_known(take):
     return lambda series, border: take(series, series[:border])
+
+
+def one_more(series, border):
+    known = series[: border + 1]
+    return (series - known.mean()) / known.std()
 
 
 def two_scales(series, border):
@@ -224,7 +261,9 @@ class TestExercises(ExerciseTests):
         ("split", (split_shuffled,), "Split the series first"),
         ("split", (split_by_starts,), "Split the series first"),
         ("split", (split_apart,), "A test window may read what was before the border"),
-        ("split", (split_too_early,), "before the border"),
+        ("split", (split_too_early,), "no window may end earlier"),
+        ("split", (cut_then_split,), "a test window ends at timestep 19. The forecast is made"),
+        ("split", (cut_then_split_at_the_border,), "a training target stands at timestep 29"),
         ("split", (without_horizon,), "after its window's last timestep"),
         ("split", (one_part,), "return two pairs"),
         ("split", (lambda *_: (([], []), ([], [])),), "windows have the shape"),
@@ -232,11 +271,16 @@ class TestExercises(ExerciseTests):
         ("scale", (two_scales,), "a scale of its own"),
         ("scale", (with_known(lambda s, known: s - known.mean()),), "nothing was divided"),
         ("scale", (with_known(lambda s, known: s / known.std()),), "the mean is still there"),
-        ("scale", (with_known(lambda s, known: (s - s.min()) / np.ptp(s)),), "subtract"),
+        ("scale", (with_known(lambda s, known: s - known.mean() / known.std()),), "in brackets"),
+        ("scale", (with_known(lambda s, known: (s - known.mean()) / known.var()),), "its root"),
+        ("scale", (with_known(lambda s, known: (s - known.min()) / np.ptp(known)),), "by minimum"),
+        ("scale", (one_more,), "timestep 150 was used as well. What is known ends at 149"),
+        ("scale", (with_known(lambda s, known: s),), "subtract"),
         ("scale", (with_known(lambda s, known: known),), "all 200 values are wanted"),
     ]
 
     def test_another_right_way(self, answered):
-        assert answered(forecast.check_split, split_by_targets) == (True, "Right.")
-        scaled = with_known(lambda s, known: (s - known.mean(axis=0)) / known.std(axis=0))
-        assert answered(forecast.check_scale, scaled) == (True, "Right.")
+        assert answered(forecast.check_split, split_by_ends) == (True, "Right.")
+        for ddof in (0, 1):
+            scaled = with_known(lambda s, k, d=ddof: (s - k.mean(axis=0)) / k.std(axis=0, ddof=d))
+            assert answered(forecast.check_scale, scaled) == (True, "Right.")

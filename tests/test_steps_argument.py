@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 from helpers import plots
 from helpers.lessons import steps_argument as lesson
 from helpers.lessons.steps_argument import AGAIN, WRONG, explore_epochs, explore_targets, watch_fit
+from helpers.windows import sliding_windows
 from tests.exercises import ExerciseTests
 from tests.pictures import rectangles
 
@@ -380,6 +381,18 @@ def always_one_ahead(series, steps, horizon):
     return keras_pairs(series[: len(series) - horizon], series[steps:], steps)
 
 
+def with_a_stride(series, steps, horizon):
+    return with_whole_series(series, steps, horizon, sequence_stride=steps)
+
+
+def one_batch(series, steps, horizon):
+    return next(iter(with_whole_series(series, steps, horizon)))
+
+
+def two_arrays(series, steps, horizon):
+    return sliding_windows(series[:, None], steps, horizon=horizon)
+
+
 class TestExercises(ExerciseTests):
     lesson = lesson
     RIGHT = {
@@ -404,22 +417,25 @@ class TestExercises(ExerciseTests):
             "mixed over several rounds",
         ),
         ("endless", (lambda x, size: dataset_of(x[:0]).batch(size).repeat(),), "end after 0"),
-        ("forecast", (lambda s, steps, h: keras_pairs(s, s, steps),), "yours are 25"),
+        ("forecast", (lambda s, steps, h: keras_pairs(s, s, steps),), "its own first value"),
         ("forecast", (as_documented,), "yours are 19. Which of them does a shorter"),
-        ("forecast", (lambda s, n, h: with_whole_series(s[::-1], n, h),), "hold other values"),
-        ("forecast", (with_the_first_targets,), "their targets are not"),
+        ("forecast", (with_a_stride,), "some are left out. Is the stride 1?"),
+        ("forecast", (lambda s, steps, h: keras_pairs(s, None, steps),), "is no such pair"),
+        ("forecast", (one_batch,), "return a dataset that gives (windows, targets)"),
+        ("forecast", (lambda s, *_: [(s, s, s)],), "is no such pair"),
+        ("forecast", (two_arrays,), "return a dataset that gives (windows, targets)"),
+        (
+            "forecast",
+            (lambda s, n, h: with_whole_series(s[::-1], n, h),),
+            "are not 6 values in a row",
+        ),
+        ("forecast", (with_the_first_targets,), "its own first value"),
         (
             "forecast",
             (always_one_ahead,),
-            "for 23 timesteps, steps=4, horizon=3 the windows are right",
+            "for 23 timesteps, steps=4, horizon=3 a target stands 1 timestep after",
         ),
     ]
-
-    def test_a_number_of_numpy_counts_too(self, answered):
-        def left_out(rows, size, steps):
-            return rows - np.minimum(rows, size * steps)
-
-        assert answered(lesson.check_left_out, left_out) == (True, "Right.")
 
     @pytest.mark.parametrize(
         "way",

@@ -25,7 +25,7 @@ ERRORS = (
     ),
     Position(
         "level, 24 ahead",
-        "No network is better than the mean of the training part. Copying is worst.",
+        "No network is clearly better than the mean of the training part. Copying is worst.",
         {"subject": LEVEL, "ahead": 24},
     ),
     Position(
@@ -49,10 +49,10 @@ _LINES = {
     "copying": {"color": "#666666", "linestyle": ":", "marker": ""},
     "mean": {"color": "#666666", "linestyle": "-.", "marker": ""},
     "one cycle before": {"color": "#009E73", "linestyle": "-", "marker": "^"},
-    "line on 9 values": {"color": "#CC79A7", "linestyle": "-", "marker": "v"},
+    "regression on 9 values": {"color": "#CC79A7", "linestyle": "-", "marker": "v"},
     "best possible": plots.TRUTH,
 }
-_SHORT = {"one cycle before": "cycle", "line on 9 values": "line"}  # in the legend
+_SHORT = {"one cycle before": "cycle", "regression on 9 values": "linear"}  # in the legend
 
 
 class Task(NamedTuple):
@@ -127,8 +127,8 @@ def simple_forecasts(subject, task):
     before = asked[:, task.steps - 1 + ahead - 11 * -(-ahead // 11), 0]
     windows, targets = sliding_windows(known[:, None], 9, horizon=ahead)
     with_one = [np.pad(w[:, -9:, 0], ((0, 0), (0, 1)), constant_values=1) for w in (windows, asked)]
-    line = with_one[1] @ np.linalg.lstsq(with_one[0], targets[..., 0], rcond=None)[0]
-    return ways | {"one cycle before": before, "line on 9 values": line}
+    linear = with_one[1] @ np.linalg.lstsq(with_one[0], targets[..., 0], rcond=None)[0]
+    return ways | {"one cycle before": before, "regression on 9 values": linear}
 
 
 def rmse(forecasts, truth):
@@ -223,10 +223,12 @@ def explore_errors(*, positions=()):
     def draw(subject, ahead):
         ways = {way: found for (name, way), found in measured().items() if name == subject}
         ways = {way: ways[way] for way in _LINES if way in ways}
-        ahead = min(ahead, ways[DIRECT].shape[1])
+        last = ways[DIRECT].shape[1]
+        far = " (the last there is)" if ahead > last else ""
+        ahead = min(ahead, last)
         _draw_errors(ax, ways, ahead, "RMSE of the " + subject)
         said = ", ".join(f"{way} {_range(found[:, ahead - 1])}" for way, found in ways.items())
-        return f"The {subject}, {ahead} ahead, RMSE over five seeds: {said}."
+        return f"The {subject}, {ahead} ahead{far}, RMSE over five seeds: {said}."
 
     controls = {
         "subject": labelled_buttons("forecast the", (LEVEL, SUNSPOTS)),
@@ -246,7 +248,7 @@ def _draw_errors(ax, ways, ahead, ylabel):
         ax.fill_between(at, found.min(axis=0), found.max(axis=0), **band)
     plots.add_position(ax, ahead)
     most = max(found.max() for found in ways.values())
-    ax.set(xlim=(0.5, 24.5), ylim=(0, 1.05 * most), xticks=(1, 6, 11, 17, 22))
+    ax.set(xlim=(0.5, 24.5), ylim=(0, 1.05 * most), xticks=(1, 4, 8, 12, 16, 20, 24))
     ax.set_xlabel("timesteps ahead", fontsize=plots.FONT)
     ax.set_ylabel(ylabel, fontsize=plots.FONT)
     plots.add_legend(ax, **{_SHORT.get(way, way): _LINES[way] for way in ways})
@@ -261,7 +263,7 @@ def _range(values):
 def check_feed_back(function):
     """Say whether `function(predict, window, ahead)` reads its own forecasts in their order."""
 
-    def predict(windows):
+    def predict(windows, **_):
         windows = np.asarray(windows, dtype=float)
         if windows.ndim != 3 or windows.shape[1:] != (3, 1):
             raise ValueError(
@@ -271,7 +273,7 @@ def check_feed_back(function):
         return 2.0 * windows[:, -1] + windows[:, 0] - 0.5 * windows[:, 1]
 
     for ahead in (1, 2, 5):
-        window = np.array([[[1.0], [2.0], [4.0]]])
+        window = np.array([[[1.0], [3.0], [4.0]]])  # not geometric: each value counts
         expected, reader = [], window
         for _ in range(ahead):
             expected.append(predict(reader)[0, 0])
@@ -308,24 +310,35 @@ def check_skill(function):
     for n in (30, 7):
         last = rng.normal(size=n).cumsum()
         truth = last + rng.normal(size=n)
-        for forecast in (0.7 * last + 0.3 * truth, last - 1.0, truth.copy(), last.copy()):
+        noisy = truth + 0.8 * rng.normal(size=n)
+        for forecast in (noisy, last - 1.0, truth.copy(), last.copy()):
             answer = answer_of(function, forecast, truth, last)
-            wrong, copied = (np.sqrt(np.mean((f - truth) ** 2)) for f in (forecast, last))
+            wrong, copied = rmse(forecast, truth), rmse(last, truth)
             if np.shape(answer) != ():
                 raise AnswerError(f"Not yet: one number is wanted, yours is {np.shape(answer)}.")
             if not np.isclose(float(answer), 1 - wrong / copied):
-                raise AnswerError(f"Not yet: {_skill_hint(float(answer), wrong, copied)}")
+                raise AnswerError(f"Not yet: {_skill_hint(float(answer), forecast, truth, last)}")
 
 
-def _skill_hint(answer, wrong, copied):
+def _skill_hint(answer, forecast, truth, last):
+    wrong, copied, moved = rmse(forecast, truth), rmse(last, truth), rmse(forecast, last)
+    absolute = np.mean(np.abs(forecast - truth)) / np.mean(np.abs(last - truth))
+    right = 1 - wrong / copied
     hints = {
         1 - wrong**2 / copied**2: "these are mean squared errors. Take the root of each.",
         wrong / copied: "this is the share that is left. Take it from 1.",
         1 - copied / wrong if wrong else np.inf: "it is upside down: copying goes below the line.",
         copied - wrong: "this is in the unit of the data. Divide by the error of copying.",
         wrong: "this is the error of the forecast. Compare it with that of copying.",
+        1 - moved / copied: "compare the forecast with `truth`, not with `last`.",
+        moved / copied: "compare the forecast with `truth`, not with `last`.",
+        1 - absolute: "these are mean absolute errors. Square, take the mean, then the root.",
+        100 * right: "this is in percent. The share is a hundredth of it.",
     }
     for value, hint in hints.items():
         if np.isclose(answer, value):
             return hint
-    return f"a forecast with RMSE {wrong:.3f}, where copying has {copied:.3f}, gives {answer:.3f}."
+    return (
+        f"a forecast with RMSE {wrong:.3f}, where copying has {copied:.3f}, should give "
+        f"{right:.3f}, yours gives {answer:.3f}."
+    )

@@ -158,7 +158,7 @@ def _draw_split(ax, train, test, seen, steps, horizon):
         training=plots.REAL,
         test=_TEST,
         target=_LEARNED,
-        **{"unseen target": _UNSEEN, "target seen in training": _SEEN},
+        **{"unseen target": _UNSEEN, "seen target": _SEEN},
     )
 
 
@@ -210,14 +210,15 @@ def check_split(function):
         answer = answer_of(function, series.copy(), border, steps, horizon, of=of)
         parts = _parts_of(answer, steps, of)
         every = sliding_windows(series, steps, horizon=horizon)
-        after = every.targets[:, 0] >= border
-        for name, part, wanted in zip(("training", "test"), parts, (~after, after), strict=True):
+        before = np.count_nonzero(every.targets[:, 0] < border)
+        after = np.count_nonzero(every.inputs[:, -1, 0] >= border - 1)
+        for name, part, wanted in zip(("training", "test"), parts, (before, after), strict=True):
             windows, targets = (np.asarray(array) for array in part)
             problem = _split_hint(name, windows, targets, border, horizon)
-            if not problem and len(windows) < np.count_nonzero(wanted):
+            if not problem and len(windows) < wanted:
                 problem = (
-                    f"{np.count_nonzero(wanted)} windows could be in the {name} part, yours are "
-                    f"{len(windows)}. A test window may read what was before the border."
+                    f"{wanted} windows could be in the {name} part, yours are {len(windows)}."
+                    + " A test window may read what was before the border." * (name == "test")
                 )
             if problem:
                 raise AnswerError(f"Not yet: {of}{problem}")
@@ -255,9 +256,12 @@ def _split_hint(name, windows, targets, border, horizon):
             f"a training target stands at timestep {late}, and the test begins at {border}. Split "
             "the series first, then cut it."
         )
-    if name == "test" and targets[:, 0].min() < border:
-        early = int(targets[:, 0].min())
-        return f"a test target stands at timestep {early}, before the border."
+    ends = windows[:, -1, 0]
+    if name == "test" and ends.min() < border - 1:
+        return (
+            f"a test window ends at timestep {int(ends.min())}. The forecast is made when the "
+            f"training data end, at timestep {border - 1}: no window may end earlier."
+        )
     return ""
 
 
@@ -274,12 +278,13 @@ def check_scale(function):
                 f"{answer.shape}."
             )
         known = series[:border]
-        if not np.allclose(answer, (series - known.mean()) / known.std(), atol=1e-4):
+        right = [(series - known.mean()) / known.std(ddof=ddof) for ddof in (0, 1)]
+        if not any(np.allclose(answer, scaled, atol=1e-4) for scaled in right):
             raise AnswerError(f"Not yet: {of}{_scale_hint(answer, series, border)}")
 
 
 def _scale_hint(answer, series, border):
-    known, later = series[:border], series[border:]
+    known, later, more = series[:border], series[border:], series[: border + 1]
     parts = [(part - part.mean()) / part.std() for part in (known, later)]
     mistakes = {
         "the mean and deviation of all values were used. Only the training part is known.": (
@@ -290,6 +295,18 @@ def _scale_hint(answer, series, border):
         ),
         "the mean is gone, but nothing was divided.": series - known.mean(),
         "you divided, but the mean is still there.": series / known.std(),
+        "division comes before subtraction: put the difference in brackets.": (
+            series - known.mean() / known.std()
+        ),
+        "this is divided by the variance. The standard deviation is its root.": (
+            (series - known.mean()) / known.var()
+        ),
+        f"timestep {border} was used as well. What is known ends at {border - 1}.": (
+            (series - more.mean()) / more.std()
+        ),
+        "this is a scale by minimum and maximum. The mean and the deviation are asked for.": (
+            (series - known.min()) / np.ptp(known)
+        ),
     }
     for hint, wrong in mistakes.items():
         if np.allclose(answer, wrong, atol=1e-4):

@@ -140,7 +140,7 @@ def explore_epochs(n_rows=10, *, batch_size=4, steps_per_epoch=2, epochs=4):
             f"steps_per_epoch {given}: {_describe_counts(counts, ends)}"
         )
 
-    choices = [("not given", 0), *((str(n), n) for n in range(1, _MOST + 1))]
+    choices = [("none", 0), *((str(n), n) for n in range(1, _MOST + 1))]
     controls = {
         "source": labelled_buttons("source", ("array", "dataset", "dataset.repeat()")),
         "n_rows": labelled_slider("rows", n_rows, 1, _MOST_ROWS),
@@ -344,7 +344,7 @@ def check_forecast(function):
         series = np.random.default_rng(41).normal(size=timesteps).cumsum()
         of = f"for {timesteps} timesteps, steps={steps}, horizon={horizon} "
         answer = answer_of(function, series.copy(), steps, horizon, of=of)
-        found = answer_of(_pairs, answer, steps, of=of)
+        found = _pairs(answer, steps, of)
         starts, targets = (_places(series, values) for values in (found[:, 0], found[:, -1]))
         windows = series[np.minimum(starts[:, None] + np.arange(steps), timesteps - 1)]
         if not np.allclose(windows, found[:, :-1], atol=1e-5):
@@ -353,10 +353,14 @@ def check_forecast(function):
         if (ahead != horizon).any():
             raise AnswerError(f"Not yet: {of}{_misplaced(ahead[ahead != horizon][0], steps)}")
         n_windows = timesteps - steps - horizon + 1
-        if len(np.unique(starts)) != n_windows:
+        starts = np.unique(starts)
+        if len(starts) != n_windows:
+            hint = "Which of them does a shorter `data` drop?"
+            if (np.diff(starts) > 1).any():
+                hint = "Between their starts, some are left out. Is the stride 1?"
             raise AnswerError(
                 f"Not yet: {of}{n_windows} windows have a target inside the series, yours are "
-                f"{len(np.unique(starts))}. Which of them does a shorter `data` drop?"
+                f"{len(starts)}. {hint}"
             )
 
 
@@ -377,10 +381,20 @@ def _places(series, values):
     return np.abs(series - values[:, None]).argmin(axis=1)
 
 
-def _pairs(dataset, steps):
-    """Return windows with their targets, as rows of steps + 1 numbers."""
+def _pairs(dataset, steps, of):
+    """Return windows with their targets, as rows of steps + 1 numbers, if they are pairs."""
+    batches = answer_of(_first, dataset, 1000, of=of)
+    if any(not isinstance(batch, tuple | list) or len(batch) != 2 for batch in batches):
+        raise AnswerError(
+            f"Not yet: {of}return a dataset that gives (windows, targets), batch by batch. What "
+            "yours gives is no such pair."
+        )
+    return answer_of(_rows, batches, steps, of=of)
+
+
+def _rows(batches, steps):
     rows = [np.empty((0, steps + 1))]
-    for windows, targets in islice(dataset, 1000):
+    for windows, targets in batches:
         windows, targets = np.asarray(windows), np.asarray(targets)
         rows.append(np.column_stack([windows.reshape(-1, steps), targets.reshape(-1)]))
     return np.concatenate(rows)

@@ -170,11 +170,9 @@ def _softmax_hint(answer, scores, mask):
             return "a score of 0 is not the lowest: its share is not 0. Which score gives 0?"
         if np.allclose(answer.sum(), 1):
             return (
-                "the shares of all rows together add up to 1. Each row has 1 of its own: over "
-                "which axis?"
+                "the shares of all rows together add up to 1, not those of each. Over which axis?"
             )
-    total = answer[0].sum()
-    return f"the first row's shares add up to {total:.2f}, or they are others. Over which axis?"
+    return f"the first row's shares add up to {answer[0].sum():.2f}, or they are others."
 
 
 def _softmax(scores):

@@ -164,7 +164,7 @@ class TestExercises(ExerciseTests):
         ("masked_softmax", (lambda s, m: plain(s, m) * m,), "do not add up to 1"),
         ("masked_softmax", (lambda s, m: plain(s * m, m),), "a score of 0 is not the lowest"),
         ("masked_softmax", (overflows,), "or they are others"),
-        ("masked_softmax", (over_everything,), "not those of each. Over which axis?"),
+        ("masked_softmax", (over_everything,), "not each row's. Over which axis?"),
     ]
 
     @pytest.mark.parametrize("way", [by_sum, by_largest])

@@ -169,9 +169,7 @@ def _softmax_hint(answer, scores, mask):
         if np.allclose(answer, _softmax(np.where(mask, scores, 0))):
             return "a score of 0 is not the lowest: its share is not 0. Which score gives 0?"
         if np.allclose(answer.sum(), 1):
-            return (
-                "the shares of all rows together add up to 1, not those of each. Over which axis?"
-            )
+            return "the shares of all rows together add up to 1, not each row's. Over which axis?"
     return f"the first row's shares add up to {answer[0].sum():.2f}, or they are others."
 
 

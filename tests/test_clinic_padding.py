@@ -22,6 +22,10 @@ def states_with_padding_read(lstm, sequences):
     return lstm(pad_batch(sequences).inputs)
 
 
+def states_with_padding_read_first(lstm, sequences):
+    return lstm(keras.utils.pad_sequences(sequences, dtype="float32", padding="pre"))
+
+
 def states_with_the_mask(lstm, sequences):
     padded = pad_batch(sequences)
     return lstm(padded.inputs, mask=padded.mask)
@@ -69,6 +73,11 @@ def loss_against_the_last(model, inputs, targets):
 
 def loss_with_numpy(model, inputs, targets):
     return np.mean((model.predict(inputs, verbose=0)[:, 0] - targets[:, -1, 0]) ** 2)
+
+
+def error_of_each_row_first(model, inputs, targets, mask):
+    errors = (model.predict(inputs, verbose=0) - targets)[..., 0] ** 2
+    return np.mean([row[real].mean() for row, real in zip(errors, mask, strict=True)])
 
 
 def root_of_the_error(model, inputs, targets, mask):
@@ -172,6 +181,7 @@ class TestExercises(ExerciseTests):
         ("real_error", (error_masked_in_the_sum,), "21 instead of 10"),
         ("real_error", (error_of_everything,), "the errors of the padding are counted in"),
         ("real_error", (root_of_the_error,), "that is its root"),
+        ("real_error", (error_of_each_row_first,), "you averaged each sequence first"),
         ("real_error", (lambda *_: 1.0,), "The mean over the 10 real timesteps"),
         ("real_error", (lambda *_: "a",), "one number is wanted."),
         ("real_error", (lambda *_: [1, 2],), "one number is wanted. Your shape is (2,)"),
@@ -188,6 +198,7 @@ class TestExercises(ExerciseTests):
         ("last_step_loss", (lambda *_: 9.0,), "Against the last targets"),
         ("last_states", (states_with_masked_zeros,), "real and all zero are still skipped"),
         ("last_states", (states_with_padding_read,), "the padding is read as well"),
+        ("last_states", (states_with_padding_read_first,), "the padding is read as well"),
         ("last_states", (lambda *_: np.zeros((3, 4)),), "not those of the sequences alone"),
         ("last_states", (lambda *_: np.zeros(4),), "your shape is (4,), (3, 4) is wanted"),
     ]

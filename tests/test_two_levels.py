@@ -153,7 +153,7 @@ class TestExercises(ExerciseTests):
     WRONG = [
         ("sentence_mask", (lambda tokens: tokens != 0,), "the mask of the words"),
         ("sentence_mask", (lambda tokens: (tokens != 0).any(axis=1),), "words are the last axis"),
-        ("sentence_mask", (lambda tokens: tokens.any(),), "(batch, sentences) = (2, 3) it is"),
+        ("sentence_mask", (lambda tokens: tokens.any(),), "Over which axis? (batch, sentences) ="),
         ("sentence_mask", (lambda tokens: tokens.max(axis=-1),), "a mask is boolean"),
         ("sentence_mask", (lambda tokens: ~by_any(tokens),), "the other way round"),
         ("sentence_mask", (lambda tokens: tokens.all(axis=-1),), "sentences with padding in them"),
@@ -164,7 +164,7 @@ class TestExercises(ExerciseTests):
         ("masked_softmax", (lambda s, m: plain(s, m) * m,), "do not add up to 1"),
         ("masked_softmax", (lambda s, m: plain(s * m, m),), "a score of 0 is not the lowest"),
         ("masked_softmax", (overflows,), "or they are others"),
-        ("masked_softmax", (over_everything,), "Each row has 1 of its own"),
+        ("masked_softmax", (over_everything,), "not each row's. Over which axis?"),
     ]
 
     @pytest.mark.parametrize("way", [by_sum, by_largest])

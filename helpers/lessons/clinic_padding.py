@@ -125,11 +125,15 @@ def check_real_error(function):
         expected = errors[mask].mean()
         divided = f"""the padding adds nothing to the sum, but it is still counted in what the sum
             is divided by: {mask.size} instead of {mask.sum()}."""
+        by_row = [row[real].mean() for row, real in zip(errors, mask, strict=True)]
+        first = """you averaged each sequence first, so a timestep of a short one counts more. Take
+            all real timesteps together."""
         other = f"""for lengths of {lengths} your error is {answer:.4f}. The mean over the
             {mask.sum()} real timesteps is {expected:.4f}."""
         known = [
             (errors.mean(), "the errors of the padding are counted in."),
             ((errors * mask).mean(), divided),
+            (np.mean(by_row), first),
             (np.sqrt(expected), "that is its root. Wanted is the mean of the squares."),
         ]
         _compare(answer, expected, other, known)
@@ -200,8 +204,10 @@ def check_last_states(function):
         answer = _ask(function, lstm, sequences, shape=(len(lengths), 4))
         expected = np.concatenate([lstm(row[None]) for row in sequences])
         without = np.concatenate([lstm(row[row.any(axis=1)][None]) for row in sequences])
-        padded = [np.pad(row, ((0, max(lengths) - len(row)), (0, 0))) for row in sequences]
-        known = [(without, skipped), (lstm(np.stack(padded)), read)]
+        known = [(without, skipped)]
+        for padding in ("post", "pre"):
+            padded = keras.utils.pad_sequences(sequences, dtype="float32", padding=padding)
+            known.append((lstm(padded), read))
         _compare(answer, expected, other, known)
 
 

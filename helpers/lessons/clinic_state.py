@@ -15,7 +15,7 @@ from helpers.explorers import Explorer, Position, labelled_buttons, labelled_sli
 from helpers.quiet import keras
 
 _WINDOWS, _MOST = 24, 8  # windows of the series, and the largest batch size
-_ORDERS = ("in order", "shuffled", "at random", "a stretch for each row")
+_ORDERS = ("in order", "shuffled", "a stretch for each row")
 _STYLES = {
     "starts from zeros": {"facecolor": "white", "edgecolor": "#8A8A8A"},
     "from the window before": plots.STATE,
@@ -41,10 +41,11 @@ def explore_batches():
         windows = _deal(batch_size, order)
         _plot_batches(windows, ax)
         right = int((np.diff(windows, axis=0) == 1).sum())
+        verb = "starts" if right == 1 else "start"
         later, left = windows[1:].size, _WINDOWS - windows.size
         words = (
             f"Batch size {batch_size}, {order}: the first batch starts from zeros. Of the {later} "
-            f"windows after it, {right} start from the state of the window before, "
+            f"windows after it, {right} {verb} from the state of the window before, "
             f"{later - right} from the state of another window."
         )
         return words + (f" {left} {plural('window', left)} fill no batch." if left else "")
@@ -84,8 +85,6 @@ def _deal(batch_size, order):
     if order == "a stretch for each row":
         return np.arange(full).reshape(batch_size, -1).T
     windows = rng.permutation(_WINDOWS) if order == "shuffled" else np.arange(_WINDOWS)
-    if order == "at random":  # with replacement
-        windows = rng.integers(_WINDOWS, size=full)
     return windows[:full].reshape(-1, batch_size)
 
 

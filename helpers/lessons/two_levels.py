@@ -116,8 +116,9 @@ def _sentence_hint(answer, tokens):
     if answer.shape == tokens.shape:
         return "that is the mask of the words. One entry for each sentence is wanted."
     if answer.shape != expected.shape:
-        axis = "The words are the last axis. " if answer.shape == tokens.any(axis=1).shape else ""
-        return f"your shape is {answer.shape}. {axis}(batch, sentences) = {expected.shape} it is."
+        axis = "The words are the last axis." if answer.shape == tokens.any(axis=1).shape else ""
+        axis = axis or "Over which axis?"
+        return f"your shape is {answer.shape}. {axis} (batch, sentences) = {expected.shape} it is."
     if answer.dtype != bool:
         return f"a mask is boolean. Yours has the dtype {answer.dtype}."
     if np.array_equal(answer, expected):
@@ -168,7 +169,7 @@ def _softmax_hint(answer, scores, mask):
         if np.allclose(answer, _softmax(np.where(mask, scores, 0))):
             return "a score of 0 is not the lowest: its share is not 0. Which score gives 0?"
         if np.allclose(answer.sum(), 1):
-            return "the shares of all rows together add up to 1. Each row has 1 of its own."
+            return "the shares of all rows together add up to 1, not each row's. Over which axis?"
     return f"the first row's shares add up to {answer[0].sum():.2f}, or they are others."
 
 

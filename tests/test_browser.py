@@ -4,6 +4,7 @@ The screenshots are kept in build/screenshots.
 """
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -31,7 +32,11 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("lab")
+    """Beside the datasets, as in the repository: a lesson reads a file by its path."""
+    above = tmp_path_factory.mktemp("lab")
+    shutil.copytree(ROOT / "helpers" / "datasets", above / "helpers" / "datasets")
+    (above / "notebooks").mkdir()
+    return above / "notebooks"
 
 
 @pytest.fixture(scope="module")

@@ -108,6 +108,10 @@ def test_a_lesson_fits_on_a_few_screens(path):
     assert lines(path) <= 430
 
 
+def test_the_lesson_on_own_data_stays_within_its_folder():
+    assert sum(map(lines, (HERE / "lessons" / "choose_your_steps").glob("*.py"))) <= 1390
+
+
 def code_lines(function):
     """Count a function's lines of code: no docstring, comments, blanks, nor functions inside."""
     first = function.body[0]

@@ -47,7 +47,7 @@ def train(lab, *steps):
 
 def test_at_first_it_knows_the_best_baseline(lab):
     assert "steps = 1: not measured yet, press Train" in lab.words
-    assert "Nothing is trained yet. The best baseline is a straight line" in lab.words
+    assert "Nothing is trained yet. The best baseline is a linear regression" in lab.words
     assert "tides" in lab.words
 
 
@@ -60,7 +60,7 @@ def test_each_length_is_measured_carried_and_reset_and_asked_in_three_ways(lab, 
     assert alt == said == words
     assert words.startswith(
         "steps = 1: carried 0.707; reset, cut 1.41; reset, overlapping 0.775. Use windows of 1, "
-        "carried, which misses by 0.707. That is clearly better than a straight line"
+        "carried, which misses by 0.707. That is clearly better than a linear regression"
     )
 
 
@@ -117,7 +117,7 @@ def test_the_table_has_baselines_first_and_what_beats_them(lab, task):
 def test_the_advice_rests_on_blocks_and_a_standard_error(lab):
     lines = train(lab, 4).advise().splitlines()
     assert lines[0].startswith("Use windows of 4, carried")
-    assert lines[2].startswith("windows of 4, carried, against a straight line")
+    assert lines[2].startswith("windows of 4, carried, against a linear regression")
     assert len(lines[4].split(" by ")[1].split(", ")) == 8
     blocks = [float(each) for each in lines[4].split(" by ")[1].split(", ")]
     error = float(lines[5].split(": ")[1])
@@ -128,7 +128,7 @@ def test_the_advice_rests_on_blocks_and_a_standard_error(lab):
 def test_without_a_clear_difference_the_baseline_is_recommended(lab, monkeypatch):
     monkeypatch.setattr(comparison, "choose", lambda found: None)
     train(lab, 4, 16)
-    assert lab.advise().startswith("Use a straight line on the last")
+    assert lab.advise().startswith("Use a linear regression on the last")
     assert "is better has not been shown." in lab.words
     assert (lab.chosen.steps, lab.chosen.way) == (4, CARRIED)  # the lowest error
 

@@ -20,6 +20,7 @@ from helpers.lessons.choose_your_steps.tables import (
     make_sequences,
     read_table,
 )
+from helpers.lessons.choose_your_steps.task import forecast_task
 from tests.test_choose_your_steps import formats
 
 LONG = "station,day,rain\nnorth,1,0.0\nsouth,1,1.5\nnorth,2,4.5\nsouth,2,0.5\nsouth,3,3.0\n"
@@ -154,8 +155,6 @@ def test_a_file_is_read_as_its_makers_mean_it_or_says_otherwise(name, tmp_path):
     for phrase in said:
         assert any(phrase in sentence for sentence in words), (phrase, words)
     assert all(np.isfinite(sequence).all() for sequence in made.sequences)
-    parallel = {"covid", "eurostat", "jhu", "world_bank", "stocks"}
-    assert made.parallel == (name in parallel)
 
 
 def test_jena_with_the_sentinel_replaced_as_the_note_says():
@@ -356,7 +355,6 @@ def test_a_key_of_three_columns_is_found():
     assert sorted(found.id) == ["event", "region", "subject"]
     made = make_sequences(table, found.values, id=found.id, time=found.time)
     assert len(made.sequences) == 12
-    assert not made.parallel  # timepoints are counted anew
 
 
 def test_names_that_are_missing_are_a_sequence_of_their_own():
@@ -365,11 +363,18 @@ def test_names_that_are_missing_are_a_sequence_of_their_own():
     assert found.names == ["(empty)", "a"]
 
 
-def test_sequences_one_after_another_are_not_parallel():
+def test_sequences_one_after_another_are_found():
     lines = [f"{'ab'[n // 4]},2024-01-{n + 1:02d},{n % 3}.5" for n in range(8)]
-    found = read("\n".join(["machine,date,x", *lines]))
-    assert found.names == ["a", "b"]
-    assert not found.parallel
+    assert read("\n".join(["machine,date,x", *lines])).names == ["a", "b"]
+
+
+def test_sequences_that_run_at_the_same_time_are_cut_at_one_moment():
+    lines = [
+        f"2024-{n // 28 + 1:02d}-{n % 28 + 1:02d},{s},{n % 5}.5" for n in range(56) for s in "ab"
+    ]
+    cuts = forecast_task(read(rows(*lines, header="date,station,x")).sequences).cuts
+    assert len(cuts) == 2
+    assert cuts[0] == cuts[1]
 
 
 def test_differences_are_taken_within_a_sequence():

@@ -51,7 +51,7 @@ def test_baselines_are_what_they_are_called(series, horizon):
 
 def test_the_straight_line_is_least_squares_on_what_was_known(series):
     task = forecast_task([series[:, None]], horizon=2)
-    (name,) = (each for each in task.baselines if each.startswith("a straight line"))
+    (name,) = (each for each in task.baselines if each.startswith("a linear regression"))
     lags, start = int(name.split()[-1]), task.cuts[0][COMPARE]
     rows = [[1, *series[t - lags + 1 : t + 1]] for t in range(lags - 1, 298)]
     known = start - 2 - lags + 1
@@ -66,7 +66,7 @@ def test_a_line_finds_a_lag_that_it_needs(rng):
     task = forecast_task([np.array(values)[:, None]])
     lags = int(list(task.baselines)[-1].split()[-1])
     assert lags >= 8
-    assert error(task, f"a straight line on the last {lags}") < 0.5 * error(task, "copying")
+    assert error(task, f"a linear regression on the last {lags}") < 0.5 * error(task, "copying")
 
 
 def test_a_season_is_found_given_or_none(series, rng):
@@ -96,7 +96,8 @@ def test_the_change_is_forecast_and_the_error_keeps_its_unit(series):
     answers = change.targets[0] * change.answered[1] + change.answered[0]
     assert np.allclose(answers, np.diff(rising)[1:])
     assert np.isclose(error(level, "copying"), error(change, "copying"), rtol=0.05)
-    assert "difference=True" in level.notes[0]
+    (note,) = level.notes
+    assert "There may be a trend, or a random walk: `difference=True`" in note
     assert change.notes == []
     assert forecast_task([series[:, None]]).notes == []
 

@@ -37,6 +37,7 @@ _ID = (
     "key|location|machine|meter|name|node|patient|product|region|run|sensor|sequence|series|session|"
     "shop|site|sku|speaker|state|station|store|subject|symbol|ticker|trial|unit|user|zone"
 )
+_MONTHS = {month: n for n, month in enumerate(text_files.MONTHS, start=1)}
 _TARGETS = "target|value|y|cnt|count|close|sales|demand|price|load|passengers|ot"
 
 
@@ -49,16 +50,12 @@ class Roles(NamedTuple):
 
 
 class Sequences(NamedTuple):
-    """The sequences of a table, each a (timesteps, features) array in order and without gaps.
-
-    Those that are `parallel` run at the same time, and are to be split in time, all at one date.
-    """
+    """The sequences of a table, each a (timesteps, features) array in order and without gaps."""
 
     sequences: list
     names: list
     features: list
     notes: list
-    parallel: bool = False
 
 
 def read_table(source):
@@ -71,9 +68,7 @@ def read_table(source):
     if isinstance(source, (str, Path)):
         path = Path(str(source).strip().strip("\"'"))
         if not str(source).strip() or not path.is_file():
-            way_out = (
-                f"A path that does not begin at the root is looked up from {str(Path.cwd())!r}"
-            )
+            way_out = f"A relative path is looked up from the folder {str(Path.cwd())!r}"
             there = "a folder" if path.is_dir() else "no file of this name"
             raise refusal("`source` must be the path of a file", f"{str(path)!r}, {there}", way_out)
         return _from_bytes(path.read_bytes(), path.name)
@@ -287,7 +282,7 @@ def make_sequences(table, values, *, id=(), time=(), fill_gaps=False, difference
         groups = table.groupby(id, sort=False, dropna=False).ngroup().to_numpy()
         cells = table[id].drop_duplicates().astype(object).fillna("(empty)").to_numpy()
         names = [" / ".join(map(str, row)) for row in cells]
-    rows, groups, parallel = _in_order(table, rows, groups, time, notes)
+    rows, groups = _in_order(table, rows, groups, time, notes)
     if fill_gaps:
         rows, groups = _filled(rows, groups, notes)
     parts = [(names[g], part.to_numpy(float)) for g, part in rows.groupby(groups)]
@@ -302,7 +297,7 @@ def make_sequences(table, values, *, id=(), time=(), fill_gaps=False, difference
     if len(long) < len(parts):
         notes.append(f"Sequences left out for having one timestep: {len(parts) - len(long):,}.")
     names, parts = zip(*long, strict=True)
-    return Sequences(list(parts), list(names), values, notes, parallel)
+    return Sequences(list(parts), list(names), values, notes)
 
 
 def _columns(table, role, columns):
@@ -347,13 +342,13 @@ def _say_marks(numbers, notes):
             away = max(rest.min() - edge, edge - rest.max()) > usual and rest.nunique() > 2
             if away and (nines or count > 2):
                 way_out = f"`table = table.replace({edge:.15g}, float('nan'))`, `fill_gaps=True`"
-                words = f"{edge:,g} occurs {count:,} times in {quoted(column)}"
+                words = f"{edge:,g} occurs {count:,} time{'s' * (count > 1)} in {quoted(column)}"
                 notes.append(f"{words}, far outside the rest: a gap? Then {way_out}.")
 
 
 def _in_order(table, rows, groups, time, notes):
-    """Put rows in the order of sequences and time; note what is odd; say if sequences overlap."""
-    keys, dated, said = *_moments(table, time, notes), _listed(time)
+    """Put rows in the order of sequences and time; note what is odd."""
+    keys, said = _moments(table, time, notes), _listed(time)
     lost = np.flatnonzero(np.isnan(keys))
     if len(lost):
         cell = f"({quoted(table[time[0]].iloc[lost[0]])}), {len(lost):,} in all"
@@ -362,7 +357,7 @@ def _in_order(table, rows, groups, time, notes):
         keys, time = np.arange(len(table)), []
     order = np.lexsort((keys, groups))
     keys, groups = pd.Series(keys[order]), groups[order]
-    steps, spans = keys.groupby(groups).diff(), keys.groupby(groups).agg(["min", "max"])
+    steps = keys.groupby(groups).diff()
     usual = steps[steps > 0].median()
     uneven = (steps > 1.5 * usual) | ((steps > 0) & (steps < usual / 2))
     if (np.diff(order)[np.diff(groups) == 0] < 0).any():
@@ -372,14 +367,11 @@ def _in_order(table, rows, groups, time, notes):
         if time and odd.any():
             first = _place(table, order[np.flatnonzero(odd)[0]])
             notes.append(f"{odd.sum():,} {words}, the first {first}. Each row is a timestep.")
-    spans = spans.sort_values("min")
-    overlap = (spans["min"].to_numpy()[1:] <= spans["max"].cummax().to_numpy()[:-1]).any()
-    parallel = bool(time and overlap and (dated or spans["min"].nunique() > 1))
-    return rows.iloc[order], groups, parallel
+    return rows.iloc[order], groups
 
 
 def _moments(table, time, notes):
-    """Return the moments of rows as numbers, NaN where unread, and whether they have a date."""
+    """Return the moments of rows as numbers, NaN where unread."""
     total, parts, dated = np.zeros(len(table)) if time else np.arange(len(table)), {}, False
     for column, kind in (_kinds(table[time]) if time else {}).items():
         cells = table[column]
@@ -387,14 +379,10 @@ def _moments(table, time, notes):
         plain = pd.to_numeric(cells, errors="coerce").astype(float)
         if kind in _PARTS:
             months = cells.astype(str).str.strip().str.lower().str[:3]
-            parts[kind] = plain.fillna(
-                months.map({m: n + 1 for n, m in enumerate(text_files.MONTHS)})
-            )
+            parts[kind] = plain.fillna(months.map(_MONTHS))
         else:
-            total, dated = (
-                total + (plain if seconds is None else seconds).to_numpy(),
-                dated or has_date,
-            )
+            total = total + (plain if seconds is None else seconds).to_numpy()
+            dated |= has_date
             notes += [note] if note else []
     if not dated and parts.keys() & {"year", "quarter", "month"}:
         months = parts.get("month", 1) + 3 * (parts.get("quarter", 1) - 1)
@@ -403,7 +391,7 @@ def _moments(table, time, notes):
         total = total + text_files.seconds_of(first).to_numpy()
     for part in [part for part in parts if not dated or _PARTS[part][2] < 86400]:
         total = total + (parts[part].to_numpy() - (part in ("week", "day"))) * _PARTS[part][2]
-    return total, dated or "year" in parts
+    return total
 
 
 def _filled(rows, groups, notes):

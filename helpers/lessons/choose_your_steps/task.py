@@ -10,7 +10,7 @@ STOP, COMPARE, LAST, END = 1, 2, 3, 4  # places in `cuts`: where these parts beg
 _BLOCKS = 8
 _LAGS = 1, 2, 4, 8, 16, 32
 _MOST = 12_000  # timesteps that are used, of all sequences together
-_TREND = "The values have a trend: compare with `difference=True`, which forecasts the change."
+_TREND = "There may be a trend, or a random walk: `difference=True` forecasts the change instead."
 
 
 class Task(NamedTuple):
@@ -143,10 +143,9 @@ def _season(known):
 def _baselines(task, known, season):
     longest, mean = max(known, key=len), np.concatenate(known).mean()
     found = {"copying": task.values, "the mean": [np.full(len(x), mean) for x in task.values]}
-    if season is None:
-        season = _season(longest)
-    else:
+    if season is not None:
         season = check_whole_number("season", season, minimum=2, maximum=len(longest) - 1)
+    season = season or _season(longest)
     if season:
         first = np.full(-task.horizon % season, mean)  # there, nothing lies a season before
         shifted = [np.append(first, x)[: len(x)] for x in task.values]
@@ -155,7 +154,7 @@ def _baselines(task, known, season):
     few = [n for n in _LAGS if n <= max(pairs) and 4 * n <= sum(pairs)] or [1]
     errors = {n: block_errors(task, _line(task, n, mean, STOP), STOP).mean() for n in few}
     lags = min(errors, key=errors.get)
-    found[f"a straight line on the last {lags}"] = _line(task, lags, mean, COMPARE)
+    found[f"a linear regression on the last {lags}"] = _line(task, lags, mean, COMPARE)
     return found
 
 

@@ -183,10 +183,9 @@ def _read(text, name, layout, first, width, notes):
         raise refusal(rule, f"more in line {first + 1}", way_out)
     frame.index += first + 1
     if '"' in text:
-        breaks = frame.select_dtypes(exclude="number").apply(
-            lambda c: c.astype(str).str.count("\n")
-        )
-        frame.index += breaks.sum(axis=1).cumsum().shift(fill_value=0).astype(int).to_numpy()
+        texts = frame.select_dtypes(exclude="number").astype(str)
+        breaks = texts.apply(lambda cells: cells.str.count("\n")).sum(axis=1).cumsum()
+        frame.index += breaks.shift(fill_value=0).astype(int).to_numpy()
     long = frame.index[frame[width].notna()]
     if len(long):
         raise refusal(rule, f"{width + 1} in line {long[0]}", way_out)
@@ -239,11 +238,8 @@ def _turned(frame, notes):
         keep = [c for c in text if c not in dates]
         return _long(frame, keep, dates, "year" if years else "date", notes)
     alike = len({re.sub(r"\d+$", "", c) for c in numeric}) == 1 and len(numeric) >= 20
-    if (
-        not alike
-        or len(text) > 1
-        or any(read_dates(frame[c].dropna())[0] is not None for c in text)
-    ):
+    dated = any(read_dates(frame[c].dropna())[0] is not None for c in text)
+    if not alike or len(text) > 1 or dated:
         return frame
     if (frame[numeric[0]] % 1 == 0).all() and not (frame[numeric] % 1 == 0).all(axis=None):
         numeric = numeric[1:]  # the first is the class of each line
@@ -262,9 +258,8 @@ def _long(frame, keep, columns, label, notes):
     if label != "month" and (not keep or frame.duplicated(keep).any()):
         keep, frame = [*keep, "line"], frame.assign(line=[f"line {n}" for n in frame.index])
     places = range(len(columns)) if label == "timestep" else columns
-    frame = frame[: max(1, MAX_ROWS // len(columns))].rename(
-        columns=dict(zip(columns, places, strict=True))
-    )
+    frame = frame[: max(1, MAX_ROWS // len(columns))]
+    frame = frame.rename(columns=dict(zip(columns, places, strict=True)))
     long = frame.melt(keep, list(places), label, "value", ignore_index=False)
     long = long.dropna(subset="value").sort_index(kind="stable")
     long[label] = long[label].astype(object if label in ("month", "date") else int)
@@ -301,9 +296,8 @@ def _read_texts(texts):
     dotted, first = texts.str.contains(r"\d\.\d").mean() > 0.5, texts[0]
     texts = texts.str.replace(r"([A-Za-z]{3})[A-Za-z]+", r"\1", regex=True)  # January: Jan
     texts = texts.str.replace(r"[\s/.,-]+", " ", regex=True)
-    texts = texts.str.replace(
-        r"^(\d{4}) ?Q([1-4])$", lambda q: f"{q[1]} {3 * int(q[2]) - 2}", regex=True
-    )
+    quarter, month = r"^(\d{4}) ?Q([1-4])$", lambda q: f"{q[1]} {3 * int(q[2]) - 2}"
+    texts = texts.str.replace(quarter, month, regex=True)
     sample, found = spread(texts, 200), {}
     for form in [form for form in _FORMATS if _parsed(sample.iloc[:3], form).notna().any()]:
         turned = dotted and form.startswith("%m %d")

@@ -2019,10 +2019,11 @@ def supports_masking_is_not_checked():
 def compute_mask_moves_the_mask():
     class ReverseBoth(Reverse):
         def compute_mask(self, x, mask=None):
-            return mask[:, ::-1]
+            return None if mask is None else mask[:, ::-1]
 
     mask, _ = through(ReverseBoth())
     assert np.array_equal(mask, MASK[:, ::-1])
+    assert getattr(ReverseBoth()(PADDED), "_keras_mask", None) is None
 
 
 @claim("Behind `Masking` and `Dense` the data carry the mask as the attribute `_keras_mask`.")
@@ -2259,6 +2260,13 @@ def an_invalid_label_in_the_padding_is_an_error():
         labelled("sparse_categorical_crossentropy", layers.Masking()).fit(PADDED, labels, verbose=0)
     with pytest.raises(tf.errors.InvalidArgumentError):
         labelled().evaluate(PADDED, labels, sample_weight=MASK.astype("float32"), verbose=0)
+
+
+@claim("With `jit_compile=True` a label of -1 in the padding makes the loss NaN, on a CPU.")
+def an_invalid_label_makes_a_compiled_loss_nan():
+    model = labelled("sparse_categorical_crossentropy", layers.Masking())
+    model.compile(loss="sparse_categorical_crossentropy", jit_compile=True)
+    assert np.isnan(model.evaluate(PADDED, np.where(MASK, 1, -1), verbose=0))
 
 
 @claim("`SparseCategoricalCrossentropy(ignore_class=-1)` leaves -1 out, of the divisor too.")

@@ -325,7 +325,7 @@ def _check_shapes(model, conv):
         )
     if conv.padding == "valid":
         raise AnswerError(
-            "Not yet: `Conv1D` without `padding=\"causal\"` drops timesteps, so that a mask of the "
+            'Not yet: `Conv1D` without `padding="causal"` drops timesteps, so that a mask of the '
             "input no longer fits."
         )
 

@@ -2019,10 +2019,11 @@ def supports_masking_is_not_checked():
 def compute_mask_moves_the_mask():
     class ReverseBoth(Reverse):
         def compute_mask(self, x, mask=None):
-            return mask[:, ::-1]
+            return None if mask is None else mask[:, ::-1]
 
     mask, _ = through(ReverseBoth())
     assert np.array_equal(mask, MASK[:, ::-1])
+    assert getattr(ReverseBoth()(PADDED), "_keras_mask", None) is None
 
 
 @claim("Behind `Masking` and `Dense` the data carry the mask as the attribute `_keras_mask`.")
@@ -2259,6 +2260,13 @@ def an_invalid_label_in_the_padding_is_an_error():
         labelled("sparse_categorical_crossentropy", layers.Masking()).fit(PADDED, labels, verbose=0)
     with pytest.raises(tf.errors.InvalidArgumentError):
         labelled().evaluate(PADDED, labels, sample_weight=MASK.astype("float32"), verbose=0)
+
+
+@claim("With `jit_compile=True` a label of -1 in the padding makes the loss NaN, on a CPU.")
+def an_invalid_label_makes_a_compiled_loss_nan():
+    model = labelled("sparse_categorical_crossentropy", layers.Masking())
+    model.compile(loss="sparse_categorical_crossentropy", jit_compile=True)
+    assert np.isnan(model.evaluate(PADDED, np.where(MASK, 1, -1), verbose=0))
 
 
 @claim("`SparseCategoricalCrossentropy(ignore_class=-1)` leaves -1 out, of the divisor too.")
@@ -3579,6 +3587,83 @@ def a_model_has_no_reset():
     assert all(np.any(state) for state in model.layers[0].states)
     model.layers[0].reset_state()
     assert not any(np.any(state) for state in model.layers[0].states)
+
+
+@claim("A recurrent layer behind one without `return_sequences=True` is an error of axes.")
+def a_stack_needs_return_sequences():
+    with pytest.raises(ValueError, match="expected ndim=3, found ndim=2"):
+        clinic_model(layers.LSTM(4), layers.LSTM(3))
+    stack = clinic_model(layers.LSTM(4, return_sequences=True), layers.LSTM(3))
+    assert stack.output_shape == (None, 3)
+    assert layers.LSTM(4).compute_output_shape((None, 5, 2)) == (None, 4)
+
+
+@claim("`fit` of a model declared for a batch size of 1 fails unless it is given `batch_size=1`.")
+def fit_draws_32_rows_whatever_is_declared():
+    model = clinic_model(layers.LSTM(4, stateful=True), batch_size=1)
+    model.compile("sgd", "mse")
+    assert model.input_shape[0] == 1
+    x, y = np.zeros((40, 5, 2)), np.zeros((40, 4))
+    with pytest.raises(ValueError, match=r"enters the loop with shape \(1, 4\)"):
+        model.fit(x, y, verbose=0)
+    assert model.fit(x, y, batch_size=1, shuffle=False, verbose=0).params["steps"] == 40
+
+
+@claim(
+    "The loss of a stateful model with the label in every window is not that of whole sequences; "
+    "with the label in the last window only, it is."
+)
+def a_label_in_every_window_is_another_loss():
+    whole = clinic_model(layers.LSTM(1))
+    cut = clinic_model(layers.LSTM(1, stateful=True), batch_size=3)
+    rng = np.random.default_rng(0)
+    x, label = rng.normal(size=(3, 12, 2)), rng.normal(size=(3, 1))
+    rows = np.concatenate([x[:, t : t + 4] for t in (0, 4, 8)])
+    labels = np.concatenate([label] * 3)
+    for model in (whole, cut):
+        model.compile(loss="mse")
+    wanted = whole.evaluate(x, label, verbose=0)
+    for weights, right in (((1, 1, 1), False), ((0, 0, 3), True)):
+        cut.layers[0].reset_state()
+        each = np.repeat(np.array(weights, dtype="float32"), 3)
+        loss = cut.evaluate(rows, labels, sample_weight=each, batch_size=3, verbose=0)
+        assert np.isclose(loss, wanted, rtol=1e-4) == right
+
+
+@claim(
+    "NaN at masked timesteps leaves the answers finite, and one `fit` makes the weights NaN. "
+    "`Masking(nan)` masks nothing."
+)
+def nan_under_a_mask_reaches_the_weights():
+    x = np.random.default_rng(0).normal(size=(2, 5, 1))
+    real = np.arange(5) < np.array([[5], [3]])
+    for fill, finite in ((np.nan, False), (0.0, True)):
+        x[~real] = fill
+        inputs, mask = keras.Input((None, 1)), keras.Input((None,), dtype="bool")
+        model = keras.Model([inputs, mask], layers.LSTM(1)(inputs, mask=mask))
+        model.compile("sgd", "mse")
+        assert np.isfinite(model.predict([x, real], verbose=0)).all()
+        model.fit([x, real], np.zeros((2, 1)), verbose=0)
+        assert [np.isfinite(w).all() for w in model.get_weights()] == [finite] * 3
+    x[~real] = np.nan
+    assert layers.Masking(np.nan).compute_mask(x).numpy().all()
+
+
+@claim("What `Masking(value)` masks is decided behind the scaler: scaled padding is not masked.")
+def scaling_moves_the_value_of_the_padding():
+    padded = np.array([[1.0, 4.0, -1.0, -1.0]])[..., None]
+    masking = layers.Masking(-1.0)
+    assert masking.compute_mask(padded).numpy().tolist() == [[True, True, False, False]]
+    scaled = (padded - 2.5) / 1.5  # mean and spread of the readings
+    assert masking.compute_mask(scaled).numpy().tolist() == [[False, True, True, True]]
+
+
+@claim("`pad_sequences(maxlen=)` keeps the end of a longer sequence, but for `truncating='post'`.")
+def maxlen_cuts_the_beginning():
+    pad = keras.utils.pad_sequences
+    for options in ({}, {"padding": "post"}):
+        assert pad([[1, 2, 3, 4, 5]], maxlen=3, **options).tolist() == [[3, 4, 5]]
+    assert pad([[1, 2, 3, 4, 5]], maxlen=3, truncating="post").tolist() == [[1, 2, 3]]
 
 
 # --- stateful layers in training -------------------------------------------------------------

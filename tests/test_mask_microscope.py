@@ -329,6 +329,22 @@ def root(targets, predictions, mask):
     return np.sqrt(picked(targets, predictions, mask))
 
 
+def in_the_padding(targets, predictions, mask):
+    return picked(targets, predictions, ~mask)
+
+
+def summed(targets, predictions, mask):
+    return np.sum((targets - predictions)[mask] ** 2)
+
+
+def absolute(targets, predictions, mask):
+    return np.mean(np.abs(targets - predictions)[mask])
+
+
+def halved(targets, predictions, mask):
+    return picked(targets, predictions, mask) / 2
+
+
 # --- exercises: a reader ---------------------------------------------------------------------
 
 
@@ -386,6 +402,23 @@ def looks_ahead():
     return keras.Model(inputs, layers.LSTM(4)(x, mask=mask))
 
 
+def data_as_mask():
+    inputs = keras.Input((None, 3))
+    return keras.Model(inputs, layers.LSTM(4)(conv(inputs * 2), mask=layers.Masking()(inputs)))
+
+
+def drops_timesteps():
+    inputs = keras.Input((None, 3))
+    mask = layers.Masking().compute_mask(inputs)
+    return keras.Model(inputs, layers.LSTM(4)(layers.Conv1D(4, 3)(inputs * 2), mask=mask))
+
+
+def fixed_length():
+    inputs = keras.Input((12, 3))
+    mask = layers.Masking().compute_mask(inputs)
+    return keras.Model(inputs, layers.LSTM(4)(conv(inputs * 2), mask=mask))
+
+
 def without_conv():
     inputs = keras.Input((None, 3))
     return keras.Model(inputs, layers.LSTM(4)(layers.Masking()(inputs)))
@@ -412,7 +445,15 @@ class TestExercises(ExerciseTests):
         ("masked_mse", (divided_by_all,), "You divided it by all timesteps"),
         ("masked_mse", (mean_of_means,), "you averaged each sequence first"),
         ("masked_mse", (each_timestep,), "one number is wanted, your shape is (3, 13)"),
-        ("masked_mse", (root,), "for lengths of [7, 12, 4] padded to 13 yours gives"),
+        ("masked_mse", (root,), "this is the root of the mean"),
+        ("masked_mse", (in_the_padding,), "these are the errors of the padding"),
+        ("masked_mse", (summed,), "this is the sum"),
+        ("masked_mse", (absolute,), "these are absolute errors"),
+        ("masked_mse", (halved,), "for lengths of [7, 12, 4] padded to 13 yours gives"),
+        ("masked_mse", (halved,), "it should be"),
+        ("reader", (data_as_mask,), "`Masking()(x)` is the data"),
+        ("reader", (drops_timesteps,), "drops timesteps"),
+        ("reader", (fixed_length,), "Leave the timesteps open"),
         ("reader", (mask_dies,), "another answer than it gets alone"),
         ("reader", (not_doubled,), "the model computes something else"),
         ("reader", (looks_ahead,), "the model computes something else"),

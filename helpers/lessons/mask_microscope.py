@@ -270,7 +270,16 @@ def _wrong_mean(answer, squares, mask, of):
             "you averaged each sequence first, so a timestep of a short one counts more. Take all "
             "real timesteps together."
         )
-    return f"{of}yours gives {answer:.4f}, which is off."
+    wanted = squares[mask].mean()
+    for other, words in (
+        (squares[~mask].mean(), "these are the errors of the padding. `mask` is True where real."),
+        (squares[mask].sum(), "this is the sum. Divide it by the number of real timesteps."),
+        (np.sqrt(wanted), "this is the root of the mean. The mean itself is wanted."),
+        (np.sqrt(squares)[mask].mean(), "these are absolute errors. Square them."),
+    ):
+        if np.isclose(answer, other):
+            return words
+    return f"{of}yours gives {answer:.4f}, it should be {wanted:.4f}."
 
 
 @feedback
@@ -282,6 +291,7 @@ def check_reader(function):
         if not isinstance(model, keras.Model):
             raise AnswerError(f"Not yet: a model is wanted, yours is a {type(model).__name__}.")
         conv, lstm = (_only_layer(model, kind) for kind in (keras.layers.Conv1D, keras.layers.LSTM))
+        _check_shapes(model, conv)
         rng = np.random.default_rng(51)
         model.set_weights([0.6 * rng.normal(size=w.shape) for w in model.get_weights()])
         sequences = [rng.normal(size=(n, 3)).astype("float32") for n in (6, 9, 2)]
@@ -307,8 +317,27 @@ def _only_layer(model, kind):
     return found[0]
 
 
+def _check_shapes(model, conv):
+    if model.input_shape != (None, None, 3):
+        raise AnswerError(
+            "Not yet: batches of any length must fit, your model takes the shape "
+            f"{model.input_shape}. Leave the timesteps open: `Input((None, 3))`."
+        )
+    if conv.padding == "valid":
+        raise AnswerError(
+            'Not yet: `Conv1D` without `padding="causal"` drops timesteps, so that a mask of the '
+            "input no longer fits."
+        )
+
+
 def _read_padded(model, sequences):
-    answer = np.asarray(model(pad_batch(sequences, timesteps=11).inputs))
+    try:
+        answer = np.asarray(model(pad_batch(sequences, timesteps=11).inputs))
+    except Exception:
+        raise AnswerError(
+            "Not yet: the model fails on a batch of (3, 11, 3). A `mask` has the shape (batch, "
+            "timesteps): `Masking()(x)` is the data, `Masking().compute_mask(x)` is their mask."
+        ) from None
     if answer.shape != (3, 4):
         raise AnswerError(
             "Not yet: one output of the LSTM for each sequence is wanted, (batch, units) = "

@@ -342,7 +342,7 @@ def _say_marks(numbers, notes):
             away = max(rest.min() - edge, edge - rest.max()) > usual and rest.nunique() > 2
             if away and (nines or count > 2):
                 way_out = f"`table = table.replace({edge:.15g}, float('nan'))`, `fill_gaps=True`"
-                words = f"{edge:,g} occurs {count:,} time{'s' * (count > 1)} in {quoted(column)}"
+                words = f"{edge:,g} occurs {count:,} time{'s'[: count - 1]} in {quoted(column)}"
                 notes.append(f"{words}, far outside the rest: a gap? Then {way_out}.")
 
 

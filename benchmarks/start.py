@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tools.lab import open_notebook, running_chromium, running_lab
+from tools.lab import make_folder, open_notebook, running_chromium, running_lab
 
 SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()"
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
@@ -19,13 +19,13 @@ def compare_starts():
     imported = time.perf_counter() - start
     lessons = []
     with (
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory() as above,
         running_chromium() as chromium,
-        running_lab(NOTEBOOKS, Path(folder)) as lab,
+        running_lab(NOTEBOOKS, make_folder(Path(above))) as lab,
     ):
         for notebook in NOTEBOOKS:
             page = chromium.new_page(viewport={"width": 1280, "height": 900})
-            page.set_default_timeout(120_000)
+            page.set_default_timeout(300_000)
             open_notebook(page, lab, notebook.name)
             lessons.append((notebook.stem, _seconds_to_explorer(page)))
             page.evaluate(SHUT_DOWN)  # its other cells would run beside the next lesson

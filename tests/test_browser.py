@@ -4,14 +4,13 @@ The screenshots are kept in build/screenshots.
 """
 
 import os
-import shutil
 import time
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from tools.lab import CHROMIUM, open_notebook, run_all, running_chromium, running_lab
+from tools.lab import CHROMIUM, make_folder, open_notebook, run_all, running_chromium, running_lab
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
@@ -32,11 +31,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Beside the datasets, as in the repository: a lesson reads a file by its path."""
-    above = tmp_path_factory.mktemp("lab")
-    shutil.copytree(ROOT / "helpers" / "datasets", above / "helpers" / "datasets")
-    (above / "notebooks").mkdir()
-    return above / "notebooks"
+    return make_folder(tmp_path_factory.mktemp("lab"))
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,11 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+ROOT = Path(__file__).parent.parent
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 ARGUMENTS = [
     "--no-sandbox",
@@ -32,6 +34,14 @@ CONNECTED = """() => {
     const kernel = window.jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel;
     return kernel?.connectionStatus === "connected" && kernel?.status === "idle";
 }"""
+
+
+def make_folder(above):
+    """Make a folder for lessons in `above`, beside the datasets: a lesson reads one by its path."""
+    shutil.copytree(ROOT / "helpers" / "datasets", above / "helpers" / "datasets")
+    folder = above / "notebooks"
+    folder.mkdir()
+    return folder
 
 
 @contextmanager

@@ -350,14 +350,14 @@ def check_predict_in_buckets(function):
     """Say whether `function(predict, sequences, n_buckets)` answers in the sequences' order."""
     rng = np.random.default_rng(30)
     sequences = [rng.normal(size=(timesteps, 2)) for timesteps in (9, 2, 5, 3, 8, 2)]
-    expected = [sequence.sum() for sequence in sequences]
+    expected = [(sequence + 1).sum() for sequence in sequences]  # padding, too, would add to it
     for n_buckets, needed in ((3, 34), (1, 54)):
         calls = []
 
         def predict(inputs, mask=None, calls=calls):
             calls.append((np.shape(inputs), mask is not None))
             real = np.ones(np.shape(inputs)[:-1], bool) if mask is None else np.asarray(mask)
-            return np.where(real[..., None], inputs, 0.0).sum(axis=(-2, -1))
+            return np.where(real[..., None], np.asarray(inputs) + 1, 0.0).sum(axis=(-2, -1))
 
         try:
             answer = answer_of(function, predict, sequences, n_buckets)

@@ -279,7 +279,7 @@ def check_feed_back(function):
             expected.append(predict(reader)[0, 0])
             reader = np.concatenate([reader[:, 1:], [[[expected[-1]]]]], axis=1)
         of = f"for ahead={ahead} "
-        answer = np.ravel(np.asarray(answer_of(function, predict, window.copy(), ahead, of=of)))
+        answer = np.ravel(np.asarray(answer_of(function, predict, window, ahead, of=of)))
         if answer.shape != (ahead,):
             raise AnswerError(
                 f"Not yet: {of}{ahead} numbers are wanted, yours are {len(answer)}. "

@@ -3,8 +3,6 @@
 A fix is tried with a model and data that the lesson does not show; any that is right is accepted.
 """
 
-import warnings
-from copy import deepcopy
 from itertools import pairwise
 
 import numpy as np
@@ -110,7 +108,7 @@ def check_reset_all(function):
     for seed, depth in enumerate((1, 0, 2)):
         model, recurrent, states = _nested(seed, depth)
         weights = [weight.numpy() for weight in model.weights]
-        answer = _quietly(function, model)
+        answer = answer_of(function, model)
         changed = not all(map(np.array_equal, [w.numpy() for w in model.weights], weights))
         _expect(not changed, "the weights have changed. Only the states are to be reset.")
         left = [name for name in recurrent if any(s.numpy().any() for s in states[name])]
@@ -151,7 +149,7 @@ def check_pairs(function):
         starts = np.cumsum((0, *lengths))
         series = [np.arange(a, b, dtype="float32")[:, None] for a, b in pairwise(starts)]
         of = f"for {len(lengths)} series and steps={steps}, "
-        inputs, targets = _two_parts(_quietly(function, series, steps, of=of), of)
+        inputs, targets = _two_parts(answer_of(function, series, steps, of=of), of)
         shapes = f"""{of}the shapes are {inputs.shape} and {targets.shape}. Wanted are
             (windows, {steps}, 1) and (windows, 1)."""
         right = inputs.shape[1:] == (steps, 1) and targets.shape == (len(inputs), 1)
@@ -193,7 +191,7 @@ def check_losses(function):
         x, y = _walk(seed)
         logged, measured = _train(_fresh(seed), x, y, epochs)
         model, of = _fresh(seed), f"with epochs={epochs}, "
-        answer = np.asarray(_quietly(function, model, x, y, epochs, of=of), dtype=object)
+        answer = np.asarray(answer_of(function, model, x, y, epochs, of=of), dtype=object)
         _expect(answer.shape == (epochs,), f"{of}a list of {epochs} numbers is wanted.")
         answer = np.array([float(loss) for loss in answer])
         log = f"""{of}that is what `fit` logged. Each of its losses was taken before an update that
@@ -235,13 +233,6 @@ def _train(model, x, y, epochs):
 
 
 # --- what the checks share -------------------------------------------------------------------
-
-
-def _quietly(function, *given, of=""):
-    """Return what a learner's function answers to copies of the data, whatever it warns of."""
-    copies = [deepcopy(part) if isinstance(part, (np.ndarray, list)) else part for part in given]
-    with warnings.catch_warnings(action="ignore"):
-        return answer_of(function, *copies, of=of)
 
 
 def _expect(right, hint):

@@ -3770,6 +3770,29 @@ def maxlen_cuts_the_beginning():
     assert pad([[1, 2, 3, 4, 5]], maxlen=3, truncating="post").tolist() == [[1, 2, 3]]
 
 
+@claim("A recurrent layer that is not stateful has `states`, too: None.")
+def without_stateful_states_is_none():
+    layer = layers.LSTM(2)
+    layer(np.ones((1, 3, 1)))
+    assert layer.states is None
+    cells = layers.RNN([layers.GRUCell(2), layers.GRUCell(2)])
+    cells(np.ones((1, 3, 1)))
+    assert cells.states is None
+
+
+@claim(
+    "`model.optimizer.learning_rate = 0.0` sets the rate of a compiled model: `fit` stands still."
+)
+def the_learning_rate_of_a_compiled_model_can_be_set():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+    model.compile("adam", "mse")
+    model.fit(np.ones((2, 2)), np.zeros((2, 1)), verbose=0)
+    before = model.get_weights()
+    model.optimizer.learning_rate = 0.0
+    model.fit(np.ones((2, 2)), np.zeros((2, 1)), verbose=0)
+    assert all(map(np.array_equal, before, model.get_weights()))
+
+
 # --- stateful layers in training -------------------------------------------------------------
 
 

@@ -1,5 +1,7 @@
 """Where does the state live? A model whose state can be read, its calls, and the exercises."""
 
+from functools import partial
+
 import ipywidgets as widgets
 import numpy as np
 
@@ -201,7 +203,11 @@ def _what_was_reset(answer, given, rows):
 @feedback
 def check_reset_all(function):
     """Say whether `function(model)` resets each layer of a model, in models within it too."""
-    for place, floors in (("in the model itself", 0), ("one floor down", 1), ("two down", 2)):
+    for place, floors in (
+        ("in the model itself", 0),
+        ("one floor down", 1),
+        ("two floors down", 2),
+    ):
         model = _floors(floors)
         layers = _recurrent_layers(model)
         weights = model.get_weights()

@@ -162,16 +162,14 @@ def filled_in(answer):
 
 
 def answer_of(function, *args, of=""):
-    """Return what a learner's function answers; it may fail in any way, and it may warn.
-
-    It gets copies of arrays and lists, so it may overwrite them.
-    """
+    """Return what a learner's function answers to copies: it may overwrite them, warn, or fail."""
     try:
         args = [deepcopy(arg) if isinstance(arg, (np.ndarray, list)) else arg for arg in args]
         with warnings.catch_warnings(action="ignore"):
             answer = function(*args)
     except Exception as problem:
-        raise AnswerError(f"Not yet: {of}it raised {type(problem).__name__}: {problem}") from None
+        words = f"{type(problem).__name__}: {problem}".splitlines()[0]  # Keras has pages to say
+        raise AnswerError(f"Not yet: {of}it raised {words}") from None
     if answer is None:
         raise AnswerError("Not yet: your function returned nothing. Does it end with `return`?")
     return filled_in(answer)

@@ -2589,7 +2589,7 @@ def a_sentence_mask_in_a_functional_model():
 
 
 @claim(
-    "In `predict`, a `TimeDistributed` layer goes wrong once its timesteps vary from call to call, "
+    "In `predict` and `fit`, a `TimeDistributed` layer goes wrong once its timesteps vary, "
     "whatever the layer in it: with one row the answers are wrong, with four it is an error. Other "
     "numbers of rows and words do no harm; `Input((3, …))` refuses another number of timesteps; "
     "`run_eagerly=True` is right.",
@@ -2622,6 +2622,15 @@ def time_distributed_goes_wrong_when_its_timesteps_vary():
         model = reader(None, words)
         model.compile(run_eagerly=True)
         assert max(off(model, x[:rows, :n]) for rows, n in ((1, 3), (1, 2), (4, 2))) < 1e-5
+    model = reader(None, 4)
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    logged = [
+        model.fit(x, x[..., :2], verbose=0).history["loss"][0]
+        for x in (frames[:1], frames[:1, :2], frames[1:2])
+    ]
+    wanted = [np.mean((model(x) - x[..., :2]) ** 2) for x in (frames[:1], frames[:1, :2])]
+    assert np.isclose(logged[0], wanted[0], rtol=1e-3)
+    assert not np.isclose(logged[1], wanted[1], rtol=1e-2)
     model = reader(3, None)
     sizes = ((1, 4), (2, 3), (4, 4), (3, 2), (1, 2))
     assert max(off(model, tokens[:rows, :, :words]) for rows, words in sizes) < 1e-5

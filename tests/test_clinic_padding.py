@@ -55,6 +55,10 @@ def error_of_real_timesteps(model, inputs, targets, mask):
     return np.mean((model.predict(inputs, verbose=0) - targets)[mask] ** 2)
 
 
+def error_with_weights_of_sum_one(model, inputs, targets, mask):
+    return model.evaluate(inputs, targets, sample_weight=mask / mask.sum(), verbose=0)
+
+
 def error_divided_afterwards(model, inputs, targets, mask):
     return error_with_zero_weights(model, inputs, targets, mask) / mask.mean()
 
@@ -177,6 +181,7 @@ class TestExercises(ClinicTests):
         ("real_error", (error_with_zero_weights,), "21 instead of 10"),
         ("real_error", (error_masked_in_the_sum,), "21 instead of 10"),
         ("real_error", (error_of_everything,), "the errors of the padding are counted in"),
+        ("real_error", (error_with_weights_of_sum_one,), "that is divided twice"),
         ("real_error", (root_of_the_error,), "that is its root"),
         ("real_error", (error_of_each_row_first,), "you averaged each sequence first"),
         ("real_error", (lambda *_: 1.0,), "The mean over the 10 real timesteps"),
@@ -222,7 +227,8 @@ def explorer():
 def lines(explorer):
     (ax,) = explorer.figure.axes
     names = [text.get_text() for text in ax.get_legend().get_texts()]
-    drawn = [line.get_ydata() for line in ax.lines if len(line.get_xdata()) == 13]
+    shown = explorer.controls["extra"].value + 1
+    drawn = [line.get_ydata() for line in ax.lines if len(line.get_xdata()) == shown]
     return dict(zip(names, drawn, strict=True))
 
 

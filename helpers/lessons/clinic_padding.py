@@ -40,8 +40,8 @@ def explore_patients():
 
     def draw(patient, extra):
         found = changes(patient)
-        x = np.arange(_EXTRA + 1)
-        lines = {name: (x, found[:, i], style) for i, (name, style) in enumerate(_STYLES.items())}
+        x, shown = np.arange(extra + 1), found[: extra + 1]  # what is still to come stays hidden
+        lines = {name: (x, shown[:, i], style) for i, (name, style) in enumerate(_STYLES.items())}
         plots.plot_lines(lines, xlabel="extra timesteps of padding", ylabel="change (%)", ax=ax)
         ax.set(xlim=(-0.5, _EXTRA + 0.5), ylim=(-75, 75))
         plots.add_position(ax, extra)
@@ -63,7 +63,7 @@ _POSITIONS = [
     for name, says in {
         "A": "One of the three lines moves. Which one?",
         "B": "All three move. Which of them says where to look first?",
-        "C": "One line moves, and it is not that of A.",
+        "C": "One line moves. Is it the same as that of A?",
         "D": "This is how it should look.",
     }.items()
 ]
@@ -123,6 +123,8 @@ def check_real_error(function):
         expected = errors[mask].mean()
         divided = f"""the padding adds nothing to the sum, but it is still counted in what the sum
             is divided by: {mask.size} instead of {mask.sum()}."""
+        twice = """that is divided twice: Keras divides by all timesteps already. The weights must
+            have the mean 1, not the sum 1."""
         by_row = [row[real].mean() for row, real in zip(errors, mask, strict=True)]
         first = """you averaged each sequence first, so a timestep of a short one counts more. Take
             all real timesteps together."""
@@ -133,6 +135,7 @@ def check_real_error(function):
             ((errors * mask).mean(), divided),
             (np.mean(by_row), first),
             (np.sqrt(expected), "that is its root. Wanted is the mean of the squares."),
+            (expected / mask.size, twice),
         ]
         _compare(answer, expected, other, known)
 

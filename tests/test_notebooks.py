@@ -155,7 +155,8 @@ def test_what_you_may_have_read_is_quoted_in_bold_and_judged(new_form):
     heading, blank, *entries = read.splitlines()
     assert (heading, blank) == ("## You may have read", "")
     for entry in entries:
-        assert re.fullmatch(r'- \*\*"[^*]+[.?!]"\*\* [A-Z][^*]+', entry), entry
+        assert re.fullmatch(r'- \*\*".+[.?!]"\*\* [A-Z].+', entry), entry
+        assert entry.count("**") == 2, entry
 
 
 def test_nothing_follows_a_fold_in_its_cell(new_form):

@@ -103,7 +103,7 @@ def feed_back(model, windows, ahead):
     """Return the next `ahead` values after each window, each forecast read as if measured."""
     found = []
     for _ in range(ahead):
-        following = model.predict(windows, batch_size=512, verbose=0)  # (n, 1)
+        following = model.predict_on_batch(windows)  # (n, 1)
         found.append(following[:, 0])
         windows = np.concatenate([windows[:, 1:], following[:, None]], axis=1)
     return np.stack(found, axis=1)

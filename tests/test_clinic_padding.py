@@ -291,7 +291,10 @@ def test_nothing_moves_without_more_padding_and_all_stays_in_the_picture(explore
     words = choose(explorer, patient, 0)
     assert words.count("no change") == 3
     assert "0 extra timesteps" in words
+    (ax,) = explorer.figure.axes
+    assert max(len(set(line.get_xdata())) for line in ax.lines) == 1  # the rest is not shown yet
     assert "1 extra timestep of padding" in choose(explorer, patient, 1)
+    choose(explorer, patient, 12)
     assert np.abs(list(lines(explorer).values())).max() < 75
 
 

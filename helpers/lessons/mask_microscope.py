@@ -67,7 +67,7 @@ def _position(name, says, first, second=_NOTHING, last=_NOTHING):
 _POSITIONS = (
     _position(
         "With a warning",
-        "The mask dies in Conv1D. Move `timesteps`: what happens to the number that the loss is "
+        "The mask dies in Conv1D. Move the timesteps: what happens to the number that the loss is "
         "divided by?",
         *("Dense", "Conv1D"),
     ),
@@ -79,7 +79,7 @@ _POSITIONS = (
     ),
     _position(
         "All the way",
-        "The mask reaches the loss. Move `timesteps`: the divisor stays.",
+        "The mask reaches the loss. Move the timesteps: the divisor stays.",
         *("Dropout", "LSTM(return_sequences=True)"),
     ),
     _position(

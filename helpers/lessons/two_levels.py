@@ -15,6 +15,7 @@ _MOST = 12
 _OVER_TIME, _OVER_ONE = "ops.softmax(axis=1)", "ops.softmax(axis=-1)"
 _WITH_MASK = "Softmax(axis=1) with mask="
 _WAYS = (_OVER_TIME, _OVER_ONE, _WITH_MASK)
+_NOT_ONE = "the real shares do not add up to 1. Divide by the sum over the real timesteps."
 
 
 def _position(name, says, way, length, padding):
@@ -165,15 +166,14 @@ def _softmax_hint(answer, scores, mask):
                 "a share is not finite: `np.exp` overflows above 700 or underflows to 0. Subtract "
                 "the largest real score of each row first."
             )
-        if np.allclose(answer, plain):
-            return "the padding takes its share. Leave it out before you divide."
-        if np.allclose(answer, np.where(mask, plain, 0)):
-            return (
-                "the padding has 0, but the real shares do not add up to 1. Divide by the sum over "
-                "the real timesteps."
-            )
-        if np.allclose(answer, _softmax(np.where(mask, scores, 0))):
-            return "a score of 0 is not the lowest: its share is not 0. Which score gives 0?"
+        known = (
+            (plain, "the padding takes its share. Leave it out before you divide."),
+            (np.where(mask, plain, 0), _NOT_ONE),
+            (_softmax(np.where(mask, scores, 0)), "a score of 0 is not the lowest. Which gives 0?"),
+        )
+        for wrong, hint in known:
+            if np.allclose(answer, wrong):
+                return hint
         if np.allclose(answer.sum(), 1):
             return "the shares of all rows together add up to 1, not each row's. Over which axis?"
     if not np.allclose(answer.sum(axis=1), 1):

@@ -28,7 +28,7 @@ def check_windowed(model):
     if not isinstance(model, keras.Sequential):
         raise TypeError(
             "`model` must be a keras.Sequential model, such as `build_rnn` makes. Received: "
-            f"{type(model).__name__}."
+            f"{type(model).__name__}. Put its layers into one, or call it on whole sequences."
         )
     if not model.built:
         raise ValueError(

@@ -7,6 +7,8 @@ learner has chosen. The check of an exercise prints one line and never raises fo
 import re
 import textwrap
 import tomllib
+import warnings
+from copy import deepcopy
 from functools import cache, wraps
 from html import escape
 from importlib.resources import files
@@ -15,6 +17,7 @@ from typing import NamedTuple
 
 import anywidget
 import ipywidgets as widgets
+import numpy as np
 from traitlets import Int, List, Unicode, observe
 
 _STORED = "Run this cell to answer."  # what is stored shows no buttons
@@ -159,11 +162,14 @@ def filled_in(answer):
 
 
 def answer_of(function, *args, of=""):
-    """Return what a learner's function answers; it may fail in any way."""
+    """Return what a learner's function answers to copies: it may overwrite them, warn, or fail."""
     try:
-        answer = function(*args)
+        args = [deepcopy(arg) if isinstance(arg, (np.ndarray, list)) else arg for arg in args]
+        with warnings.catch_warnings(action="ignore"):
+            answer = function(*args)
     except Exception as problem:
-        raise AnswerError(f"Not yet: {of}it raised {type(problem).__name__}: {problem}") from None
+        words = f"{type(problem).__name__}: {problem}".splitlines()[0]  # Keras has pages to say
+        raise AnswerError(f"Not yet: {of}it raised {words}") from None
     if answer is None:
         raise AnswerError("Not yet: your function returned nothing. Does it end with `return`?")
     return filled_in(answer)

@@ -187,7 +187,7 @@ def labelled_slider(label, value, low, high):
 def labelled_selection(label, options, index):
     """Return a slider over `(name, value)` options, with the list that names it."""
     options = {"options": options, "index": index}
-    entry = widgets.Dropdown(**options, description=label, style=LABEL, layout={"width": "16em"})
+    entry = widgets.Dropdown(**options, description=label, style=LABEL, layout={"width": "20em"})
     slider = widgets.SelectionSlider(**options, readout=False, layout={"width": "58%"})
     return _Labelled(entry, slider, by="index")
 

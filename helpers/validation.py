@@ -177,9 +177,12 @@ def as_array(name, values, *, hint=""):
 
 def check_numbers(name, values, *, hint=""):
     """Return `values` as an array of real numbers."""
+    kind = type(values).__name__
     values = as_array(name, values, hint=hint)
     if values.dtype.kind not in "iuf":
         way_out = hint if values.dtype == object else "Convert with `.astype('float32')`."
+        if values.dtype == object and not values.ndim:  # a dataset, say
+            way_out = f"A {kind} is no array: put its numbers into one first."
         raise TypeError(
             f"`{name}` must hold real numbers. Received: dtype {values.dtype}. {way_out}".rstrip()
         )

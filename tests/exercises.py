@@ -30,6 +30,9 @@ def generate_tests(metafunc):
     tests = metafunc.cls
     if "name" in metafunc.fixturenames and "hint" in metafunc.fixturenames:
         metafunc.parametrize(("name", "answer", "hint"), tests.WRONG)
+    elif "fix" in metafunc.fixturenames:
+        others = [(name, fix) for name, fixes in tests.FIXES.items() for fix in fixes[1:]]
+        metafunc.parametrize(("name", "fix"), others)
     elif "name" in metafunc.fixturenames:
         metafunc.parametrize("name", tests.RIGHT)
 
@@ -75,3 +78,33 @@ class ExerciseTests:
             right, words = answered(self.check(name), answer, *self.RIGHT[name][1:])
             assert words
             assert not right or name in getattr(self, "ODD_MAY_BE_RIGHT", ())
+
+
+class ClinicTests(ExerciseTests):
+    """The same for a case of the clinic.
+
+    `FIXES` take the place of `RIGHT`: a check's name to fixes that differ, the lesson's first. In
+    `WRONG`, the first answer to each check is the lesson's bug.
+    """
+
+    def __init_subclass__(cls):
+        cls.RIGHT = {name: fixes[:1] for name, fixes in cls.FIXES.items()}
+
+    def test_a_wrong_answer_is_told_what_is_off(self, answered, name, answer, hint):
+        right, words = answered(self.check(name), *answer)
+        assert not right
+        assert words.startswith("Not yet: ")
+        assert hint in words
+        assert words.split() == words.split(" ")  # one line, whatever the breaks in the code
+        assert "raised" not in words
+        assert "cannot be read" not in words
+
+    def test_another_fix_is_right_too(self, answered, name, fix):
+        assert answered(self.check(name), fix) == (True, "Right.")
+
+    def test_what_is_right_for_the_first_case_only_is_rejected(self, answered, name):
+        (bug,) = next(answer for check, answer, _ in self.WRONG if check == name)
+        answers = iter(self.FIXES[name][:1])
+        right, words = answered(self.check(name), lambda *given: next(answers, bug)(*given))
+        assert not right
+        assert words.startswith("Not yet: ")

@@ -12,6 +12,7 @@ from helpers.lessons import ahead
 from helpers.lessons.ahead import DIRECT, FED_BACK, LEVEL, SUNSPOTS, Task, measured
 from helpers.windows import sliding_windows
 from tests.exercises import ExerciseTests
+from tests.pictures import assert_no_legend_is_cut_off, visited
 from tools import measure_ahead
 
 # --- the table -------------------------------------------------------------------------------
@@ -208,23 +209,10 @@ def test_the_words_are_those_of_the_table(errors, subject, far):
     assert {DIRECT, "copying"} <= {text.get_text() for text in ax.get_legend().get_texts()}
 
 
-def test_the_positions_set_the_controls_there_are(errors):
+def test_the_positions_set_the_controls_there_are_and_cut_no_legend_off(errors):
     lag = ahead.explore_lag(np.zeros(9), np.ones(9))
-    for positions, where in ((ahead.ERRORS, errors), (ahead.LAGS, lag)):
-        for position in positions:
-            for name, value in position.values.items():
-                where.controls[name].value = value
-                assert where.controls[name].value == value
-
-
-def test_no_legend_is_cut_off(errors):
-    for explorer, positions in ((errors, ahead.ERRORS),):
-        for position in positions:
-            for name, value in position.values.items():
-                explorer.controls[name].value = value
-            explorer.figure.canvas.draw()
-            box = explorer.figure.axes[0].get_legend().get_window_extent()
-            assert 0 <= box.x0 < box.x1 <= explorer.figure.bbox.x1
+    assert [position.name for position in visited(lag, ahead.LAGS)]
+    assert_no_legend_is_cut_off(errors, ahead.ERRORS)
 
 
 def test_what_does_not_fit_is_refused(assert_refused):

@@ -1699,6 +1699,50 @@ def windows_of_a_dataset(pair):
 
 
 @claim(
+    "`window` makes a pair of datasets of each window of a dataset of pairs; a `flat_map` of one "
+    "argument is a `TypeError`, and one that zips the two batches gives pairs of windows."
+)
+def windows_of_pairs_are_pairs_of_datasets():
+    rows = tf.data.Dataset.from_tensor_slices((np.arange(6), np.arange(6) * 10))
+    made = rows.window(3, shift=1, drop_remainder=True)
+    with pytest.raises(TypeError, match="2 were given"):
+        made.flat_map(lambda window: window.batch(3))
+    made = made.flat_map(lambda x, y: tf.data.Dataset.zip((x.batch(3), y.batch(3))))
+    found = [(x.tolist(), y.tolist()) for x, y in made.as_numpy_iterator()]
+    assert found == [([i, i + 1, i + 2], [10 * i, 10 * i + 10, 10 * i + 20]) for i in range(4)]
+
+
+def shuffled_windows(data, targets, length):
+    cut = keras.utils.timeseries_dataset_from_array
+    return cut(data, targets, length, shuffle=True, seed=1, batch_size=None)
+
+
+@claim(
+    "Two datasets of windows, shuffled with one seed and zipped, keep their pairs if they are "
+    "equally long, and else lose them without a warning."
+)
+def zipped_and_shuffled_datasets_lose_their_pairs():
+    count = np.arange(30.0)
+    for series, kept in ((count, False), (count[:-3], True)):  # 26 windows or 23, of 5; 23 of 3
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            parts = shuffled_windows(series, None, 5), shuffled_windows(count[5:], None, 3)
+            pairs = list(tf.data.Dataset.zip(parts).as_numpy_iterator())
+        assert len(pairs) == 23
+        right = np.mean([y[0] - x[-1] == 1 for x, y in pairs])
+        assert right == 1 if kept else right < 0.2
+
+
+@claim("The targets of `timeseries_dataset_from_array` may be windows: each stays with its own.")
+def targets_may_be_windows():
+    count = np.arange(30.0)
+    aims = np.lib.stride_tricks.sliding_window_view(count[5:], 3)
+    pairs = list(shuffled_windows(count, aims, 5).as_numpy_iterator())
+    assert len(pairs) == 23
+    assert all((y - x[-1] == [1, 2, 3]).all() for x, y in pairs)
+
+
+@claim(
     "An epoch over a dataset that cannot be counted beforehand, as after `flat_map`, draws all of "
     "it and warns that the data ran out.",
     keras="<3.16",
@@ -2344,11 +2388,18 @@ def without_a_mask_both_halves_read_the_padding():
     assert off[:4].max() > 10 * off[4:].max() > 1e-3
 
 
-@claim("With the mask both halves of `Bidirectional`'s output are those of the sequence alone.")
+@claim(
+    "With the mask both halves of `Bidirectional`'s output are those of the sequence alone, padded "
+    "'post' or 'pre'."
+)
 def with_a_mask_both_halves_are_right():
     both = both_directions()
     alone = np.concatenate([both(x) for x in ALONE])
     assert np.abs(both(PADDED, mask=MASK) - alone).max() < 1e-5
+    in_front = keras.utils.pad_sequences([x[0] for x in ALONE], dtype="float32", padding="pre")
+    assert not np.array_equal(in_front, PADDED)
+    late = np.array([np.sort(row) for row in MASK])  # False, then True
+    assert np.abs(both(in_front, mask=late) - alone).max() < 1e-5
 
 
 @claim("A masked `Bidirectional(return_sequences=True)` writes zeros into the padding.")
@@ -2538,7 +2589,7 @@ def a_sentence_mask_in_a_functional_model():
 
 
 @claim(
-    "In `predict`, a `TimeDistributed` layer goes wrong once its timesteps vary from call to call, "
+    "In `predict` and `fit`, a `TimeDistributed` layer goes wrong once its timesteps vary, "
     "whatever the layer in it: with one row the answers are wrong, with four it is an error. Other "
     "numbers of rows and words do no harm; `Input((3, …))` refuses another number of timesteps; "
     "`run_eagerly=True` is right.",
@@ -2571,6 +2622,15 @@ def time_distributed_goes_wrong_when_its_timesteps_vary():
         model = reader(None, words)
         model.compile(run_eagerly=True)
         assert max(off(model, x[:rows, :n]) for rows, n in ((1, 3), (1, 2), (4, 2))) < 1e-5
+    model = reader(None, 4)
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    logged = [
+        model.fit(x, x[..., :2], verbose=0).history["loss"][0]
+        for x in (frames[:1], frames[:1, :2], frames[1:2])
+    ]
+    wanted = [np.mean((model(x) - x[..., :2]) ** 2) for x in (frames[:1], frames[:1, :2])]
+    assert np.isclose(logged[0], wanted[0], rtol=1e-3)
+    assert not np.isclose(logged[1], wanted[1], rtol=1e-2)
     model = reader(3, None)
     sizes = ((1, 4), (2, 3), (4, 4), (3, 2), (1, 2))
     assert max(off(model, tokens[:rows, :, :words]) for rows, words in sizes) < 1e-5
@@ -3649,6 +3709,29 @@ def nan_under_a_mask_reaches_the_weights():
     assert layers.Masking(np.nan).compute_mask(x).numpy().all()
 
 
+@claim(
+    "`Masking(inf)` masks infinity, and a model with it predicts and trains on finite numbers. The "
+    "value is compared in float32: 0.1 in float64 is not found, -1 is."
+)
+def masking_takes_infinity_and_compares_in_float32():
+    x = np.random.default_rng(0).normal(size=(2, 5, 1)).astype("float32")
+    x[1, 3:] = np.inf
+    model = keras.Sequential([keras.Input((None, 1)), layers.Masking(np.inf), layers.LSTM(1)])
+    model.compile("sgd", "mse")
+    np.testing.assert_allclose(
+        model.predict(x, verbose=0)[1], model(x[1:, :3]).numpy()[0], atol=1e-6
+    )
+    model.fit(x, np.zeros((2, 1)), verbose=0)
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+    for value, dtype, masked in (
+        (0.1, "float64", False),
+        (0.1, "float32", True),
+        (-1.0, "f8", True),
+    ):
+        found = layers.Masking(value).compute_mask(np.full((1, 2, 1), value, dtype))
+        assert found.numpy().any() == (not masked)
+
+
 @claim("What `Masking(value)` masks is decided behind the scaler: scaled padding is not masked.")
 def scaling_moves_the_value_of_the_padding():
     padded = np.array([[1.0, 4.0, -1.0, -1.0]])[..., None]
@@ -3658,12 +3741,65 @@ def scaling_moves_the_value_of_the_padding():
     assert masking.compute_mask(scaled).numpy().tolist() == [[False, True, True, True]]
 
 
+@claim("`Dense` treats each timestep alike without `TimeDistributed`, whatever came before.")
+def dense_needs_no_time_distributed():
+    dense = layers.Dense(2)
+    model = keras.Sequential([keras.Input((None, 4)), dense])
+    x = np.random.default_rng(0).normal(size=(4, 6, 4)).astype("float32")
+    for rows, timesteps in ((1, 6), (1, 4), (4, 6), (4, 3), (1, 1)):
+        part = x[:rows, :timesteps]
+        found = model.predict(part, verbose=0)
+        each = np.stack([dense(part[:, t]) for t in range(timesteps)], axis=1)
+        wrapped = layers.TimeDistributed(dense)(part)
+        np.testing.assert_allclose(found, each, atol=1e-5)
+        np.testing.assert_allclose(found, wrapped, atol=1e-5)
+
+
+@claim(
+    "`timeseries_dataset_from_array` deals windows out in order: row b of a batch is not the "
+    "window after row b of the batch before, unless the batch size is 1. The last batch holds "
+    "what is left."
+)
+def a_dataset_of_windows_deals_them_out_in_order():
+    cut = keras.utils.timeseries_dataset_from_array
+    for size in (1, 4):
+        made = cut(np.arange(27), None, 3, sequence_stride=3, batch_size=size)
+        starts = [batch[:, 0].numpy() for batch in made]
+        assert np.concatenate(starts).tolist() == list(range(0, 27, 3))
+        assert len(starts[-1]) == 1
+        goes_on = [(b - a == 3).all() for a, b in itertools.pairwise(starts[:-1])]
+        assert set(goes_on) == {size == 1}
+
+
 @claim("`pad_sequences(maxlen=)` keeps the end of a longer sequence, but for `truncating='post'`.")
 def maxlen_cuts_the_beginning():
     pad = keras.utils.pad_sequences
     for options in ({}, {"padding": "post"}):
         assert pad([[1, 2, 3, 4, 5]], maxlen=3, **options).tolist() == [[3, 4, 5]]
     assert pad([[1, 2, 3, 4, 5]], maxlen=3, truncating="post").tolist() == [[1, 2, 3]]
+
+
+@claim("A recurrent layer that is not stateful has `states`, too: None.")
+def without_stateful_states_is_none():
+    layer = layers.LSTM(2)
+    layer(np.ones((1, 3, 1)))
+    assert layer.states is None
+    cells = layers.RNN([layers.GRUCell(2), layers.GRUCell(2)])
+    cells(np.ones((1, 3, 1)))
+    assert cells.states is None
+
+
+@claim(
+    "`model.optimizer.learning_rate = 0.0` sets the rate of a compiled model: `fit` stands still."
+)
+def the_learning_rate_of_a_compiled_model_can_be_set():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+    model.compile("adam", "mse")
+    model.fit(np.ones((2, 2)), np.zeros((2, 1)), verbose=0)
+    before = model.get_weights()
+    model.optimizer.learning_rate = 0.0
+    model.fit(np.ones((2, 2)), np.zeros((2, 1)), verbose=0)
+    assert all(map(np.array_equal, before, model.get_weights()))
 
 
 # --- stateful layers in training -------------------------------------------------------------
@@ -3914,12 +4050,15 @@ def a_state_moves_to_another_batch_size():
 
 
 @claim(
-    "A recurrent layer refuses `batch_input_shape`, which Keras 2 took; `Input` states the batch "
-    "size, and without it a stateful layer is refused."
+    "A recurrent layer refuses `batch_input_shape`, which Keras 2 took, and `batch_shape`, "
+    "`input_length` and `time_major`; `Input` states the batch size, and without it a stateful "
+    "layer is refused."
 )
 def batch_input_shape_is_gone():
-    with pytest.raises(ValueError, match="Unrecognized keyword arguments"):
-        layers.LSTM(8, batch_input_shape=(3, None, 5), stateful=True)
+    old = {"batch_input_shape": (3, None, 5), "batch_shape": (3, None, 5)}
+    for name, value in (old | {"input_length": 4, "time_major": True}).items():
+        with pytest.raises(ValueError, match="Unrecognized keyword arguments"):
+            layers.LSTM(8, **{name: value})
     with pytest.raises(ValueError, match="batch size must be static"):
         keras.Sequential([keras.Input((None, 5)), layers.LSTM(8, stateful=True)])
     model = keras.Sequential([keras.Input((None, 5), 3), layers.LSTM(8, stateful=True)])

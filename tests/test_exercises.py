@@ -2,12 +2,14 @@
 
 import re
 import tomllib
+import warnings
 from html import unescape
 from importlib.resources import files
 
+import numpy as np
 import pytest
 
-from helpers.exercises import AnswerError, ask, feedback, judge
+from helpers.exercises import AnswerError, answer_of, ask, feedback, judge
 
 LESSONS = files("helpers") / "lessons"
 ENTRIES = [
@@ -102,3 +104,25 @@ def test_a_verdict_counts_as_true_or_false_and_shows_nothing_in_a_notebook(capsy
     assert repr(verdict) == "True"
     verdict._ipython_display_()
     assert capsys.readouterr().out == ""
+
+
+def test_an_answer_may_overwrite_what_it_is_given_and_warn():
+    """Warnings are errors in these tests."""
+    given = np.ones(3), [np.ones(2)]
+
+    def careless(array, arrays):
+        array[:] = arrays[0][:] = 0
+        warnings.warn("careless", stacklevel=1)
+        return array
+
+    np.testing.assert_array_equal(answer_of(careless, *given), np.zeros(3))
+    assert given[0].all()
+    assert given[1][0].all()
+
+
+def test_of_a_long_error_the_first_line_is_told():
+    def fail():
+        raise ValueError("shapes differ\n\nArguments received: pages of them")
+
+    with pytest.raises(AnswerError, match=r"it raised ValueError: shapes differ$"):
+        answer_of(fail)

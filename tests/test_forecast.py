@@ -10,7 +10,7 @@ from helpers import plots
 from helpers.lessons import forecast
 from helpers.windows import sliding_windows
 from tests.exercises import ExerciseTests
-from tests.pictures import rectangles
+from tests.pictures import assert_no_legend_is_cut_off, rectangles, visited
 
 WALKS = [np.random.default_rng(seed).normal(size=(600, 5)).cumsum(axis=0) for seed in range(6)]
 
@@ -150,25 +150,12 @@ def test_the_words_say_where_the_target_lies(sampling):
         assert (line.get_marker() == "X") == inside
 
 
-def test_the_positions_show_what_they_say(split, sampling):
-    for explorer, positions in ((split, forecast.SPLITS), (sampling, forecast.SAMPLED)):
-        for position in positions:
-            for name, value in position.values.items():
-                explorer.controls[name].value = value
-            assert {n: explorer.controls[n].value for n in position.values} == position.values
-            if position.name == "shuffled":
-                leaked, tests = re.search(r"(\d+) of the (\d+) test", explorer.words).groups()
-                assert int(leaked) >= int(tests) - 1
-
-
-def test_no_legend_is_cut_off(split, sampling):
-    for explorer, positions in ((split, forecast.SPLITS), (sampling, forecast.SAMPLED)):
-        for position in positions:
-            for name, value in position.values.items():
-                explorer.controls[name].value = value
-            explorer.figure.canvas.draw()
-            box = explorer.figure.axes[0].get_legend().get_window_extent()
-            assert 0 <= box.x0 < box.x1 <= explorer.figure.bbox.x1
+def test_the_positions_show_what_they_say_and_cut_no_legend_off(split, sampling):
+    assert_no_legend_is_cut_off(sampling, forecast.SAMPLED)
+    assert_no_legend_is_cut_off(split, forecast.SPLITS)
+    next(visited(split, forecast.SPLITS))  # shuffled
+    leaked, tests = re.search(r"(\d+) of the (\d+) test", split.words).groups()
+    assert int(leaked) >= int(tests) - 1
 
 
 def test_what_are_no_windows_is_refused(assert_refused):

@@ -232,7 +232,7 @@ class TestExercises(ExerciseTests):
         ("reset_all", (lambda model: model,), "a GRU in the model itself"),
         ("reset_all", (lambda model: model.reset_states(),), "no attribute 'reset_states'"),
         ("reset_all", (reset_first_floor,), "a GRU one floor down still holds"),
-        ("reset_all", (reset_two_floors,), "a GRU two down still holds"),
+        ("reset_all", (reset_two_floors,), "a GRU two floors down still holds"),
         ("reset_all", (reset_only_lstm,), "a GRU in the model itself"),
         ("reset_all", (reset_only_h,), "h of the LSTM is at zero, c is not"),
         ("reset_all", (reset_weights,), "the weights have changed"),

@@ -503,7 +503,7 @@ REFUSED = {
     "functional": (
         functional(sequential(layers.LSTM(2))),
         TypeError,
-        ("`model` must be a keras.Sequential model", "Received: Functional"),
+        ("`model` must be a keras.Sequential model", "Received: Functional", "Put its layers into"),
     ),
     "a layer": (layers.LSTM(2), TypeError, ("keras.Sequential model", "Received: LSTM")),
     "None": (None, TypeError, ("keras.Sequential model", "Received: NoneType")),

@@ -152,6 +152,26 @@ def test_the_lessons_end_alike(new_form):
     assert headings[-3:] == ["What to keep", "You may have read", "Next"]
 
 
+def test_what_you_may_have_read_is_quoted_in_bold_and_judged(new_form):
+    (read,) = (c.source for c in new_form.cells if c.source.startswith("## You may have read"))
+    heading, blank, *entries = read.splitlines()
+    assert (heading, blank) == ("## You may have read", "")
+    for entry in entries:
+        assert re.fullmatch(r'- \*\*".+[.?!]"\*\* [A-Z].+', entry), entry
+        assert entry.count("**") == 2, entry
+
+
+TO_BE_SPLIT = {"c48f7a45", "4717602b", "7e14422f", "6739f800", "a31b7eab"}  # of lesson 12
+
+
+def test_nothing_follows_a_fold_in_its_cell(new_form):
+    """What a reader is to see stands in a cell of its own, not below what may stay closed."""
+    for cell in new_form.cells:
+        if cell.source.startswith("<details>") and cell.id not in TO_BE_SPLIT:
+            beside = re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL)
+            assert not beside.strip(), cell.source
+
+
 def test_the_minutes_are_honest(new_form):
     minutes = math.ceil(sum(minutes_of(new_form).values()))
     assert stated_minutes(new_form) == minutes <= 30

@@ -186,7 +186,13 @@ def both(step, states, user, digit):
 
 
 def from_zeros(step, states, user, digit):
-    return serve(step, states, user, digit) * 0 + digit
+    return serve(step, states, user, digit) * 0 + digit + 0.5
+
+
+def state_for_answer(step, states, user, digit):
+    state = states.get(user, np.zeros((1, 1)))
+    states[user], answer = step.predict_on_batch([np.full((1, 1, 1), digit), state])
+    return answer
 
 
 def twice(step, states, user, digit):
@@ -209,10 +215,11 @@ class TestExercises(ExerciseTests):
         ("hand_over", (mean_of_rows,), "another state than row 2"),
         ("serve", (keep_nothing,), "`states['Ada']` does not hold the new state"),
         ("serve", (keep_for_all,), "`states['Ada']` does not hold the new state"),
-        ("serve", (keep_for_all_and_each,), "Ben gets 17, with digits that somebody else"),
+        ("serve", (keep_for_all_and_each,), "Ben gets 17.5, with digits that somebody else"),
         ("serve", (expect_user,), "Ada is not in `states` yet, and should begin at zeros"),
+        ("serve", (state_for_answer,), "this is the new state. The model returns its answer first"),
         ("serve", (both,), "one number is wanted"),
-        ("serve", (from_zeros,), "Ada has sent 12 so far, and gets 2: the answer starts"),
+        ("serve", (from_zeros,), "Ada has sent 12 so far, and gets 2.5: the answer starts"),
         ("serve", (twice,), "Ada has sent 1 so far, and gets 11"),
     ]
 

@@ -1,6 +1,7 @@
 """The structure: what imports what, how large the files are, and what loads TensorFlow."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,11 @@ LONG = {
 
 def tree(path):
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def texts(call):
+    """The strings in the arguments of a call."""
+    return [n.value for n in ast.walk(call) if isinstance(n, ast.Constant) and type(n.value) is str]
 
 
 def lines(path):
@@ -110,6 +116,16 @@ def test_a_lesson_fits_on_a_few_screens(path):
 
 def test_the_lesson_on_own_data_stays_within_its_folder():
     assert sum(map(lines, (HERE / "lessons" / "choose_your_steps").glob("*.py"))) <= 1390
+
+
+def test_what_a_position_says_is_plain_text():
+    """It is shown as it stands: marks for code and emphasis would be, too."""
+    for path in HERE.rglob("*.py"):
+        for call in ast.walk(tree(path)):
+            name = getattr(getattr(call, "func", None), "id", "")
+            if name in ("Position", "_position"):
+                marked = [t for t in texts(call) if "`" in t or re.search(r"\*\w", t)]
+                assert marked == [], path.name
 
 
 def code_lines(function):

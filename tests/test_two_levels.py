@@ -14,7 +14,7 @@ SCORES = np.array([0.5, 2.0, -1.0, 1.0])
 OVER_TIME, OVER_ONE, WITH_MASK = (
     "ops.softmax(axis=1)",
     "ops.softmax(axis=-1)",
-    "Softmax(axis=1), mask=",
+    "Softmax(axis=1) with mask=",
 )
 
 
@@ -93,7 +93,7 @@ def test_the_positions_show_what_they_say():
     assert of_padding == [0, pytest.approx(0.4, abs=0.05), 8, 0]
     assert tallest[1] < tallest[0] == pytest.approx(tallest[3], abs=1e-5)
     explorer.controls["way"].value = OVER_TIME
-    assert said(explorer.words)[1] > 0.9  # a score of 3, as a bias would make it
+    assert said(explorer.words)[1] > 0.9
 
 
 # --- exercises -------------------------------------------------------------------------------
@@ -147,6 +147,24 @@ def over_everything(scores, mask):
     return powers / powers.sum()
 
 
+def over_timesteps(scores, mask):
+    powers = np.exp(np.where(mask, scores, -np.inf))
+    return powers / np.maximum(powers.sum(axis=0), 1e-9)
+
+
+def largest_of_the_batch(scores, mask):
+    scores = np.where(mask, scores, -np.inf)
+    with np.errstate(invalid="ignore"):
+        powers = np.exp(scores - scores.max())
+        return powers / powers.sum(axis=1, keepdims=True)
+
+
+def largest_of_the_padding(scores, mask):
+    with np.errstate(invalid="ignore"):
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True)) * mask
+        return powers / powers.sum(axis=1, keepdims=True)
+
+
 class TestExercises(ExerciseTests):
     lesson = two_levels
     RIGHT = {"sentence_mask": (by_any,), "masked_softmax": (with_where,)}
@@ -163,8 +181,11 @@ class TestExercises(ExerciseTests):
         ("masked_softmax", (plain,), "the padding takes its share"),
         ("masked_softmax", (lambda s, m: plain(s, m) * m,), "do not add up to 1"),
         ("masked_softmax", (lambda s, m: plain(s * m, m),), "a score of 0 is not the lowest"),
-        ("masked_softmax", (overflows,), "or they are others"),
+        ("masked_softmax", (overflows,), "not those of e to the power of the score"),
         ("masked_softmax", (over_everything,), "not each row's. Over which axis?"),
+        ("masked_softmax", (over_timesteps,), "Over which axis do you sum?"),
+        ("masked_softmax", (largest_of_the_batch,), "a share is not finite"),
+        ("masked_softmax", (largest_of_the_padding,), "a share is not finite"),
     ]
 
     @pytest.mark.parametrize("way", [by_sum, by_largest])
@@ -183,4 +204,4 @@ class TestExercises(ExerciseTests):
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             right, words = answered(two_levels.check_masked_softmax, answer)
         assert not right
-        assert "with lengths of [2, 6, 3], a share is not finite" in words
+        assert "with lengths of [2, 5, 3], a share is not finite" in words

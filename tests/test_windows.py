@@ -493,6 +493,7 @@ def test_windows_and_lengths_that_do_not_fit_are_refused(call, words, assert_ref
         ([[1.0], [2.0, 3.0]], ValueError, ("rows of unequal length",)),
         ([["a"], ["b"]], TypeError, ("real numbers", "dtype <U1")),
         (None, TypeError, ("real numbers", "dtype object")),
+        (iter([1.0]), TypeError, ("A list_iterator is no array: put its numbers into one",)),
     ],
 )
 def test_what_is_no_series_is_refused(call, series, error, words, assert_refused):

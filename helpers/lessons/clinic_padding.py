@@ -3,8 +3,6 @@
 A fix is tried with a model and data that the lesson does not show; any that is right is accepted.
 """
 
-import warnings
-from copy import deepcopy
 from functools import cache, partial
 from itertools import permutations
 
@@ -42,8 +40,8 @@ def explore_patients():
 
     def draw(patient, extra):
         found = changes(patient)
-        x = np.arange(_EXTRA + 1)
-        lines = {name: (x, found[:, i], style) for i, (name, style) in enumerate(_STYLES.items())}
+        x, shown = np.arange(extra + 1), found[: extra + 1]  # what is still to come stays hidden
+        lines = {name: (x, shown[:, i], style) for i, (name, style) in enumerate(_STYLES.items())}
         plots.plot_lines(lines, xlabel="extra timesteps of padding", ylabel="change (%)", ax=ax)
         ax.set(xlim=(-0.5, _EXTRA + 0.5), ylim=(-75, 75))
         plots.add_position(ax, extra)
@@ -65,7 +63,7 @@ _POSITIONS = [
     for name, says in {
         "A": "One of the three lines moves. Which one?",
         "B": "All three move. Which of them says where to look first?",
-        "C": "One line moves, and it is not that of A.",
+        "C": "One line moves. Is it the same as that of A?",
         "D": "This is how it should look.",
     }.items()
 ]
@@ -125,6 +123,8 @@ def check_real_error(function):
         expected = errors[mask].mean()
         divided = f"""the padding adds nothing to the sum, but it is still counted in what the sum
             is divided by: {mask.size} instead of {mask.sum()}."""
+        twice = """that is divided twice: Keras divides by all timesteps already. The weights must
+            have the mean 1, not the sum 1."""
         by_row = [row[real].mean() for row, real in zip(errors, mask, strict=True)]
         first = """you averaged each sequence first, so a timestep of a short one counts more. Take
             all real timesteps together."""
@@ -135,6 +135,7 @@ def check_real_error(function):
             ((errors * mask).mean(), divided),
             (np.mean(by_row), first),
             (np.sqrt(expected), "that is its root. Wanted is the mean of the squares."),
+            (expected / mask.size, twice),
         ]
         _compare(answer, expected, other, known)
 
@@ -215,10 +216,8 @@ def check_last_states(function):
 
 
 def _ask(function, *given, shape, of=""):
-    """Return what a learner's function answers to copies of the data, as numbers of a shape."""
-    copies = [deepcopy(part) if isinstance(part, (np.ndarray, list)) else part for part in given]
-    with warnings.catch_warnings(action="ignore"):  # a right fix may come with one
-        answer = answer_of(function, *copies, of=of)
+    """Return what a learner's function answers, as numbers of a shape."""
+    answer = answer_of(function, *given, of=of)
     wanted = f"an array of numbers with the shape {shape}" if shape else "one number"
     try:
         answer = np.asarray(answer, dtype=float)

@@ -3,8 +3,7 @@
 A fix is tried with a model and data that the lesson does not show; any that is right is accepted.
 """
 
-import warnings
-from copy import deepcopy
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -68,7 +67,7 @@ _POSITIONS = [
     ),
     Position(
         "Shuffled, 1 row",
-        "What `fit` makes of it unless it is told `shuffle=False`.",
+        "What fit makes of it unless it is told shuffle=False.",
         {"batch_size": 1, "order": "shuffled"},
     ),
     Position(
@@ -101,44 +100,52 @@ def _plot_batches(windows, ax):
     plots.add_legend(ax, **_STYLES)
 
 
-# --- a state that the loop over the layers misses --------------------------------------------
+# --- a state that was left behind ------------------------------------------------------------
 
 
 @feedback
-def check_reset_all(function):
-    """Say whether `function(model)` sets every state of the model to zeros, at any depth."""
-    for seed, depth in enumerate((1, 0, 2)):
-        model, recurrent, states = _nested(seed, depth)
-        weights = [weight.numpy() for weight in model.weights]
-        answer = _quietly(function, model)
-        changed = not all(map(np.array_equal, [w.numpy() for w in model.weights], weights))
-        _expect(not changed, "the weights have changed. Only the states are to be reset.")
-        left = [name for name in recurrent if any(s.numpy().any() for s in states[name])]
-        half = [name for name in left if not all(s.numpy().any() for s in states[name])]
-        _expect(not half, "an LSTM keeps two states, h and c. One of them is still there.")
-        none = "no state was reset. Which layers does `model.layers` name?"
-        _expect(len(left) < len(recurrent), none)
-        missed = """an LSTM in an inner model still holds its state. `model.layers` names the inner
-            model, and not the layers in it."""
-        _expect("inner" not in left or not depth, missed)
-        _expect(not left, "an LSTM at the top still holds its state. Reset that one, too.")
-        _expect(answer is model, "every state is at zero. Now return the model.")
+def check_same_twice(function):
+    """Say whether `function(answer, request, other)` finds out if something is carried over."""
+    request = np.ones((1, 3, 1))
+    for what, service, is_well, hint in _services():
+        asked, of = [], f"for a service that {what}, "
+        found = answer_of(function, _noted(service, asked), request, 2 * request, of=of)
+        _expect(np.size(found) == 1, f"{of}return one `True` or `False`.")
+        times = [n for n, values in enumerate(asked) if np.array_equal(values, request)]
+        _expect(len(times) > 1, f"{of}`request` was not asked twice.")
+        between = any(np.array_equal(v, 2 * request) for v in asked[times[0] : times[-1]])
+        _expect(between, f"{of}`other` was not asked between the two.")
+        _expect(bool(np.all(found)) == is_well, f"{of}you returned {not is_well}. {hint}")
 
 
-def _nested(seed, depth):
-    """Return a model with an LSTM at the top and one below `depth` models, its states filled."""
-    rng = np.random.default_rng(seed)
-    inner = keras.layers.LSTM(3, stateful=True, return_sequences=True, name="inner")
-    outer = keras.layers.LSTM(4, stateful=True, name="outer")
-    part = inner
-    for features in (2,) * depth:
-        part = keras.Sequential([keras.Input((None, features), batch_size=2), part])
-    model = keras.Sequential([keras.Input((None, 2), batch_size=2), part, outer])
-    model.add(keras.layers.Dense(1))
-    states = {layer.name: layer.states for layer in (inner, outer)}
-    for state in states["inner"] + states["outer"]:
-        state.assign(rng.normal(size=state.shape))
-    return model, list(states), states
+def _services():
+    """Return what each service does, itself, whether it carries nothing, and a hint."""
+    total, rng = np.zeros((1, 1)), np.random.default_rng(0)
+
+    def adding(values):
+        total[:] += values.sum()
+        return total.copy()
+
+    def rounding(values):
+        return values.sum(axis=1) + 1e-7 * rng.normal()
+
+    same, other = "`True` means that nothing is carried.", "Its two answers to `request` differ."
+    close = "Its answers differ in the seventh place, by rounding: `np.allclose`."
+    return [
+        ("adds its answers up", adding, False, other),
+        ("carries nothing", lambda values: values.sum(axis=1), True, same),
+        ("rounds a little differently each time", rounding, True, close),
+    ]
+
+
+def _noted(service, asked):
+    """Return the service, with a note of each request."""
+
+    def answer(values):
+        asked.append(np.array(values))
+        return service(asked[-1])
+
+    return answer
 
 
 # --- windows of several series ---------------------------------------------------------------
@@ -151,7 +158,7 @@ def check_pairs(function):
         starts = np.cumsum((0, *lengths))
         series = [np.arange(a, b, dtype="float32")[:, None] for a, b in pairwise(starts)]
         of = f"for {len(lengths)} series and steps={steps}, "
-        inputs, targets = _two_parts(_quietly(function, series, steps, of=of), of)
+        inputs, targets = _two_parts(answer_of(function, series, steps, of=of), of)
         shapes = f"""{of}the shapes are {inputs.shape} and {targets.shape}. Wanted are
             (windows, {steps}, 1) and (windows, 1)."""
         right = inputs.shape[1:] == (steps, 1) and targets.shape == (len(inputs), 1)
@@ -159,8 +166,9 @@ def check_pairs(function):
         pairs = np.concatenate([inputs[..., 0], targets], axis=1)  # numbers that count up
         which = np.searchsorted(starts, pairs, side="right")
         mixed = int((which != which[:, :1]).any(axis=1).sum())
-        border = f"""{of}{mixed} of your {len(pairs)} pairs hold timesteps of two series. Cut each
-            series by itself, and put the windows together afterwards."""
+        holds = "holds" if mixed == 1 else "hold"
+        border = f"""{of}{mixed} of your {len(pairs)} pairs {holds} timesteps of two series. Cut
+            each series by itself, and put the windows together afterwards."""
         _expect(mixed == 0, border)
         gap = f"{of}a target is not the value after its window, or a window has a gap."
         _expect((np.diff(pairs) == 1).all(), gap)
@@ -191,9 +199,9 @@ def check_losses(function):
     """Say whether `function(model, x, y, epochs)` gives the loss of the model after each epoch."""
     for seed, epochs in ((0, 3), (1, 2)):
         x, y = _walk(seed)
-        logged, measured = _train(_fresh(seed), x, y, epochs)
+        logged, measured = _trained(seed, epochs)
         model, of = _fresh(seed), f"with epochs={epochs}, "
-        answer = np.asarray(_quietly(function, model, x, y, epochs, of=of), dtype=object)
+        answer = np.asarray(answer_of(function, model, x, y, epochs, of=of), dtype=object)
         _expect(answer.shape == (epochs,), f"{of}a list of {epochs} numbers is wanted.")
         answer = np.array([float(loss) for loss in answer])
         log = f"""{of}that is what `fit` logged. Each of its losses was taken before an update that
@@ -224,8 +232,10 @@ def _fresh(seed):
     return model
 
 
-def _train(model, x, y, epochs):
+@cache
+def _trained(seed, epochs):
     """Return the losses that `fit` logs, and those of the model after each epoch."""
+    model, (x, y) = _fresh(seed), _walk(seed)
     options = {"batch_size": 1, "shuffle": False, "verbose": 0}
     found = [
         (model.fit(x, y, **options).history["loss"][0], model.evaluate(x, y, verbose=0))
@@ -235,13 +245,6 @@ def _train(model, x, y, epochs):
 
 
 # --- what the checks share -------------------------------------------------------------------
-
-
-def _quietly(function, *given, of=""):
-    """Return what a learner's function answers to copies of the data, whatever it warns of."""
-    copies = [deepcopy(part) if isinstance(part, (np.ndarray, list)) else part for part in given]
-    with warnings.catch_warnings(action="ignore"):
-        return answer_of(function, *copies, of=of)
 
 
 def _expect(right, hint):

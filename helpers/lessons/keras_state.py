@@ -1,5 +1,7 @@
 """Where does the state live? A model whose state can be read, its calls, and the exercises."""
 
+from functools import partial
+
 import ipywidgets as widgets
 import numpy as np
 
@@ -166,7 +168,7 @@ def check_reset_rows(function):
     for units, rows in ((4, [1]), (3, [0, 2]), (2, [])):
         given = [np.full((3, units), 1.0 + i) for i in range(2)]
         kept = [state.copy() for state in given]
-        answer = answer_of(function, kept, list(rows))
+        answer = answer_of(partial(function, kept), rows)  # not a copy of `kept`
         if not np.array_equal(kept, given):
             raise AnswerError("Not yet: the arrays you were given have changed. Copy them first.")
         shapes = [np.shape(state) for state in answer] if np.iterable(answer) else None
@@ -201,7 +203,11 @@ def _what_was_reset(answer, given, rows):
 @feedback
 def check_reset_all(function):
     """Say whether `function(model)` resets each layer of a model, in models within it too."""
-    for place, floors in (("in the model itself", 0), ("one floor down", 1), ("two down", 2)):
+    for place, floors in (
+        ("in the model itself", 0),
+        ("one floor down", 1),
+        ("two floors down", 2),
+    ):
         model = _floors(floors)
         layers = _recurrent_layers(model)
         weights = model.get_weights()

@@ -67,7 +67,7 @@ def _position(name, says, first, second=_NOTHING, last=_NOTHING):
 _POSITIONS = (
     _position(
         "With a warning",
-        "The mask dies in Conv1D. Move `timesteps`: what happens to the number that the loss is "
+        "The mask dies in Conv1D. Move the timesteps: what happens to the number that the loss is "
         "divided by?",
         *("Dense", "Conv1D"),
     ),
@@ -79,7 +79,7 @@ _POSITIONS = (
     ),
     _position(
         "All the way",
-        "The mask reaches the loss. Move `timesteps`: the divisor stays.",
+        "The mask reaches the loss. Move the timesteps: the divisor stays.",
         *("Dropout", "LSTM(return_sequences=True)"),
     ),
     _position(
@@ -249,7 +249,7 @@ def check_masked_mse(function):
         mask = length_mask(lengths, max(lengths) + 1, padding=padding)
         targets, predictions = rng.normal(size=(2, *mask.shape))
         of = f"for lengths of {lengths} padded to {mask.shape[1]} "
-        answer = answer_of(function, targets.copy(), predictions.copy(), mask.copy(), of=of)
+        answer = answer_of(function, targets, predictions, mask, of=of)
         answer = np.asarray(answer, dtype=float)
         if answer.ndim:
             raise AnswerError(f"Not yet: one number is wanted, your shape is {answer.shape}.")

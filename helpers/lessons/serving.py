@@ -123,7 +123,7 @@ def check_serve(function):
         is_new = user not in diaries
         diaries[user] = 10 * diaries.get(user, 0) + digit
         answer = _served(function, (step, states, user, digit), is_new)
-        if np.size(answer) != 1 or np.ravel(answer)[0] != diaries[user]:
+        if np.size(answer) != 1 or np.ravel(answer)[0] != diaries[user] + 0.5:
             _say_whose(answer, user, digit, diaries)
         state = states.get(user)
         if state is None or np.shape(state) != (1, 1) or np.ravel(state)[0] != diaries[user]:
@@ -134,11 +134,15 @@ def check_serve(function):
 
 
 def _step_model():
-    """Return a diary as a model of a digit and a state: it returns its answer and the new state."""
+    """Return a diary as a model of a digit and a state: it returns its answer and the new state.
+
+    The answer is the diary and a half, so that nobody takes it for the state.
+    """
     value, state = keras.Input((1, 1)), keras.Input((1,))
     layer = keras.layers.SimpleRNN(1, activation="linear", use_bias=False, return_state=True)
-    model = keras.Model([value, state], layer(value, initial_state=state))
-    model.set_weights([np.array([[1.0]]), np.array([[10.0]])])
+    output, new = layer(value, initial_state=state)
+    model = keras.Model([value, state], [keras.layers.Dense(1)(output), new])
+    model.set_weights([np.array([[w]]) for w in (1.0, 10.0, 1.0)] + [np.array([0.5])])
     return model
 
 
@@ -159,9 +163,11 @@ def _say_whose(answer, user, digit, diaries):
     others = [10 * diary + digit for name, diary in diaries.items() if name != user]
     if np.size(answer) != 1:
         words = "one number is wanted, the answer of this request"
-    elif found == digit:
-        words = f"{user} has sent {own} so far, and gets {digit}: the answer starts from zeros"
-    elif found in others or str(found).startswith(tuple(str(other)[:-1] for other in others)):
+    elif found == own:
+        words = "this is the new state. The model returns its answer first, then the state"
+    elif found == digit + 0.5:
+        words = f"{user} has sent {own} so far, and gets {found:g}: the answer starts from zeros"
+    elif found - 0.5 in others or str(found).startswith(tuple(str(n)[:-1] for n in others)):
         words = f"{user} gets {found:g}, with digits that somebody else has sent"
     else:
         words = f"{user} has sent {own} so far, and gets {found:g}"

@@ -13,8 +13,9 @@ from helpers.quiet import keras
 _SCORES = np.array([0.5, 2.0, -1.0, 1.0], "float32")  # of the real timesteps
 _MOST = 12
 _OVER_TIME, _OVER_ONE = "ops.softmax(axis=1)", "ops.softmax(axis=-1)"
-_WITH_MASK = "Softmax(axis=1), mask="
+_WITH_MASK = "Softmax(axis=1) with mask="
 _WAYS = (_OVER_TIME, _OVER_ONE, _WITH_MASK)
+_NOT_ONE = "the real shares do not add up to 1. Divide by the sum over the real timesteps."
 
 
 def _position(name, says, way, length, padding):
@@ -30,7 +31,7 @@ _POSITIONS = (
     _position(
         "Padded",
         "The same four scores, and eight of padding: each takes its share. Raise the score of the "
-        "padding, as a bias would.",
+        "padding.",
         *(_OVER_TIME, 12, 0),
     ),
     _position(
@@ -41,7 +42,7 @@ _POSITIONS = (
     ),
     _position(
         "With the mask",
-        "The four bars are those of *No padding*. Move both sliders: they stay.",
+        "The four bars are those without padding. Move both sliders: they stay.",
         *(_WITH_MASK, 12, 3),
     ),
 )
@@ -65,8 +66,9 @@ def explore_shares():
                 plots.add_rectangles(ax, at - 0.4, 0.0, 0.8, shares[at], style)
         plots.frame_timesteps(ax, _MOST, "share (1 = all of it)", ylim=(0.0, 1.1))
         plots.add_legend(ax, real=plots.REAL, padded=plots.PADDED)
+        padded = f"padded to {length}" if length > len(_SCORES) else "no padding"
         return (
-            f"{way}, 4 real timesteps padded to {length}: the shares add up to "
+            f"{way}, 4 real timesteps, {padded}: the shares add up to "
             f"{shares.sum():.2f}, and {shares[~real].sum():.2f} of that goes to the padding."
         )
 
@@ -104,7 +106,7 @@ def check_sentence_mask(function):
         counts = np.array(counts)[..., None]
         tokens = rng.integers(1, 9, size=(*counts.shape[:2], 4)) * (np.arange(4) < counts)
         tokens = tokens if padding == "post" else tokens[..., ::-1].copy()
-        answer = np.asarray(answer_of(function, tokens.copy(), of=f"for {tokens.shape} "))
+        answer = np.asarray(answer_of(function, tokens, of=f"for {tokens.shape} "))
         hint = _sentence_hint(answer, tokens)
         if hint:
             raise AnswerError(f"Not yet: for tokens of shape {tokens.shape}, {hint}")
@@ -136,11 +138,16 @@ def _sentence_hint(answer, tokens):
 def check_masked_softmax(function):
     """Say whether `function(scores, mask)` shares out 1 among the real timesteps of each row."""
     rng = np.random.default_rng(61)
-    for lengths, scale, mean in (([3, 6, 1], 1, -1), ([5, 2, 4], 5, -5), ([2, 6, 3], 1, 999)):
+    for lengths, scale, mean in (
+        ([3, 6, 1], 1, -1),
+        ([5, 2, 4], 5, -5),
+        ([2, 5, 3], 1, [[999], [-999], [0]]),
+    ):
         mask = np.arange(6) < np.array(lengths)[:, None]
         scores = rng.normal(mean, scale, size=mask.shape)
-        scores = np.where(mask, scores, np.abs(scores))  # the padding's are not the lowest
-        answer = np.asarray(answer_of(function, scores.copy(), mask.copy()), dtype=float)
+        far = 1000 * (np.ndim(mean) > 0)
+        scores = np.where(mask, scores, np.abs(scores) + far)  # the padding's are not the lowest
+        answer = np.asarray(answer_of(function, scores, mask), dtype=float)
         hint = _softmax_hint(answer, scores, mask)
         if hint:
             raise AnswerError(f"Not yet: with lengths of {lengths}, {hint}")
@@ -159,18 +166,21 @@ def _softmax_hint(answer, scores, mask):
                 "a share is not finite: `np.exp` overflows above 700 or underflows to 0. Subtract "
                 "the largest real score of each row first."
             )
-        if np.allclose(answer, plain):
-            return "the padding takes its share. Leave it out before you divide."
-        if np.allclose(answer, np.where(mask, plain, 0)):
-            return (
-                "the padding has 0, but the real shares do not add up to 1. Divide by the sum over "
-                "the real timesteps."
-            )
-        if np.allclose(answer, _softmax(np.where(mask, scores, 0))):
-            return "a score of 0 is not the lowest: its share is not 0. Which score gives 0?"
+        known = (
+            (plain, "the padding takes its share. Leave it out before you divide."),
+            (np.where(mask, plain, 0), _NOT_ONE),
+            (_softmax(np.where(mask, scores, 0)), "a score of 0 is not the lowest. Which gives 0?"),
+        )
+        for wrong, hint in known:
+            if np.allclose(answer, wrong):
+                return hint
         if np.allclose(answer.sum(), 1):
             return "the shares of all rows together add up to 1, not each row's. Over which axis?"
-    return f"the first row's shares add up to {answer[0].sum():.2f}, or they are others."
+    if not np.allclose(answer.sum(axis=1), 1):
+        return (
+            f"the first row's shares add up to {answer[0].sum():.2f}. Over which axis do you sum?"
+        )
+    return "each row adds up to 1, but the shares are not those of e to the power of the score."
 
 
 def _softmax(scores):

@@ -199,21 +199,22 @@ def _windows(task, steps, begin, end):
 
 def _forecasts(task, model, steps, way, part):
     """Return a model's forecasts of one part, as those in `task.baselines`; NaN elsewhere."""
-    spans = [(cut[part] - task.horizon, cut[part + 1] - task.horizon) for cut in task.cuts]
-    pairs, ends = list(zip(task.inputs, spans, strict=True)), np.cumsum([b - a for a, b in spans])
+    found = [np.full(len(values), np.nan) for values in task.values]
+    spans = []
+    for x, forecast, cut in zip(task.inputs, found, task.cuts, strict=True):
+        begin, end = cut[part] - task.horizon, cut[part + 1] - task.horizon
+        spans += [(x, begin, end, forecast[begin:end])] if begin < end else []
     if way == OVERLAPPING:  # a row for each answer
-        rows = [x[max(0, t + 1 - steps) : t + 1] for x, (a, b) in pairs for t in range(a, b)]
+        rows = [x[max(0, t + 1 - steps) : t + 1] for x, a, b, _ in spans for t in range(a, b)]
         answers = [answer[-1:, 0] for answer in _answers(model, rows, steps, carry=False)]
     else:
-        rows = [x[max(0, a - _ROW) : b] for x, (a, b) in pairs]
+        rows = [x[max(0, a - _ROW) : b] for x, a, b, _ in spans]
         answers = _answers(model, rows, steps, carry=way == CARRIED)
-        answers = [answer[a - b :, 0] for answer, (a, b) in zip(answers, spans, strict=True)]
-    found = [np.full(len(values), np.nan) for values in task.values]
-    answers = np.split(np.concatenate(answers), ends[:-1])
-    for forecast, values, (a, b), answer in zip(found, task.values, spans, answers, strict=True):
-        forecast[a:b] = answer * task.answered[1] + task.answered[0]
-        forecast += task.difference * values
-    return found
+        answers = [each[a - b :, 0] for each, (_, a, b, _) in zip(answers, spans, strict=True)]
+    ends = np.cumsum([end - begin for _, begin, end, _ in spans])[:-1]
+    for span, answer in zip(spans, np.split(np.concatenate(answers), ends), strict=True):
+        span[-1][:] = answer * task.answered[1] + task.answered[0]
+    return [each + task.difference * x for each, x in zip(found, task.values, strict=True)]
 
 
 def _answers(model, rows, steps, *, carry):

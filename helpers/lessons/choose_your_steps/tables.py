@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.lessons.choose_your_steps import text_files
-from helpers.lessons.choose_your_steps.text_files import quoted, read_dates, refusal
+from helpers.lessons.choose_your_steps.text_files import counted, quoted, refusal
 from helpers.validation import check_flag
 
 _PARTS = {  # of a moment: its words, its largest number, its seconds
@@ -37,8 +37,8 @@ _ID = (
     "key|location|machine|meter|name|node|patient|product|region|run|sensor|sequence|series|session|"
     "shop|site|sku|speaker|state|station|store|subject|symbol|ticker|trial|unit|user|zone"
 )
-_MONTHS = {month: n for n, month in enumerate(text_files.MONTHS, start=1)}
 _TARGETS = "target|value|y|cnt|count|close|sales|demand|price|load|passengers|ot"
+_MONTHS = {month: n for n, month in enumerate(text_files.MONTHS, start=1)}
 
 
 class Roles(NamedTuple):
@@ -50,12 +50,16 @@ class Roles(NamedTuple):
 
 
 class Sequences(NamedTuple):
-    """The sequences of a table, each a (timesteps, features) array in order and without gaps."""
+    """The sequences of a table, each a (timesteps, features) array in order and without gaps.
+
+    `times` has the moments of each, where they run by one clock; otherwise it is None.
+    """
 
     sequences: list
     names: list
     features: list
     notes: list
+    times: list | None
 
 
 def read_table(source):
@@ -63,28 +67,27 @@ def read_table(source):
 
     Returns a DataFrame whose index is the line in the file; `attrs` hold its `name` and `notes`.
     """
-    if isinstance(source, (bytes, bytearray, memoryview)):
+    if isinstance(source, (bytes, bytearray)):
         return _from_bytes(bytes(source), "the file")
     if isinstance(source, (str, Path)):
         path = Path(str(source).strip().strip("\"'"))
-        if not str(source).strip() or not path.is_file():
-            way_out = f"A relative path is looked up from the folder {str(Path.cwd())!r}"
-            there = "a folder" if path.is_dir() else "no file of this name"
-            raise refusal("`source` must be the path of a file", f"{str(path)!r}, {there}", way_out)
-        return _from_bytes(path.read_bytes(), path.name)
-    if isinstance(source, (pd.DataFrame, pd.Series)):
-        return _from_frame(pd.DataFrame(source), "the table")
+        if path.is_file():
+            return _from_bytes(path.read_bytes(), path.name)
+        way_out = f"A relative path is looked up from the folder {str(Path.cwd())!r}"
+        received = f"{str(path)!r}, no file of this name"
+        raise refusal("`source` must be the path of a file", received, way_out)
     try:
-        array = np.ma.asarray(source)
-    except ValueError:  # rows of unequal length
-        array = np.ma.asarray(None)
-    if array.ndim not in (1, 2) or array.dtype.kind not in "biuf" or not array.size:
+        frame = pd.DataFrame(source)
+    except (TypeError, ValueError):
+        frame = pd.DataFrame()
+    named = isinstance(source, (pd.DataFrame, pd.Series))
+    if not named and frame.select_dtypes(["number", "bool"]).empty:
         rule = "`source` must be a path, bytes, a DataFrame, or an array (timesteps, features)"
         way_out = "Pass numbers of one sequence, or a DataFrame whose rows are timesteps"
-        raise refusal(rule, f"{type(source).__name__} of shape {array.shape}", way_out)
-    frame = pd.DataFrame(array.astype(float).filled(np.nan).reshape(len(array), -1))
-    frame.columns = ["value"] if frame.shape[1] == 1 else [f"feature {c}" for c in frame]
-    return _from_frame(frame, "the array")
+        raise refusal(rule, f"{type(source).__name__} of shape {np.shape(frame)}", way_out)
+    if not named:
+        frame.columns = [f"feature {c}" for c in frame] if frame.shape[1] > 1 else ["value"]
+    return _from_frame(frame, "the table" if named else "the array")
 
 
 def _from_bytes(content, name):
@@ -130,7 +133,7 @@ def guess_roles(table):
         rule = f"`{_name(table)}` must have two rows or more, and a column of numbers"
         cell = f", with {quoted(table.iat[0, 0])} {_place(table, 0)}" if table.size else ""
         way_out = "Choose a file with a number in each cell of a column"
-        raise refusal(rule, f"{len(table):,} rows{cell}", way_out)
+        raise refusal(rule, f"{counted(len(table), 'row')}{cell}", way_out)
     time = _guess_time(table, kinds)
     id = _guess_id(table, kinds, time)
     time = time or [c for c in numeric if c not in id and _counts(table, c, id)][:1]
@@ -145,14 +148,16 @@ def guess_roles(table):
 
 def describe_reading(table, roles):
     """Say in one sentence how a table is read, to be agreed to before anything is trained."""
-    numbers = {column for column, kind in _kinds(table).items() if kind == "number"}
-    left, used = len(numbers.difference(*roles)), len(roles.values)
-    count = f"{used} of {used + left:,}" if left else used
+    columns = {column for column, kind in _kinds(table).items() if kind == "number"}
+    left, used = len(columns.difference(*roles)), len(roles.values)
+    count = f"{used} of " * bool(left) + counted(used + left, "column")
     series = f"a sequence for each {_listed(roles.id)}" if roles.id else "one sequence"
+    order = f"in the order of {_listed(roles.time) or 'its rows'}"
+    together = roles.id and _one_clock(table, roles.id, roles.time)
+    order += ", cut at the same moments," if together else ","
     return (
-        f"{_name(table)}, {len(table):,} rows: {count} column{'s' * (count != 1)} of numbers read "
-        f"as {series}, in the order of {_listed(roles.time) or 'its rows'}, forecasting "
-        f"{quoted(roles.values[0])}, right?"
+        f"{_name(table)}, {counted(len(table), 'row')}: {count} of numbers read as {series}, "
+        f"{order} forecasting {quoted(roles.values[0])}, right?"
     )
 
 
@@ -181,28 +186,26 @@ def _kinds(table):
     """Return what each column holds: "number", "text", "date", a part of a moment, and so on."""
     kinds = {column: _kind(table, column) for column in table}
     if [*kinds.items()][:1] == [("column 1", "year")] and "column 2" in kinds:  # without titles
-        months = text_files.numbers(table["column 2"])
-        kinds["column 2"] = "month" if set(months) == set(range(1, 13)) else kinds["column 2"]
+        months = set(text_files.numbers(table["column 2"].iloc[:100]))
+        kinds["column 2"] = "month" if months == set(range(1, 13)) else kinds["column 2"]
     return kinds
 
 
 def _kind(table, column):
-    cells = table[column].dropna()
-    if not len(cells):
+    cells = text_files.spread(table[column].dropna(), 300)
+    if cells.empty:
         return "empty"
-    cells = text_files.spread(cells, 300)
-    dates = pd.api.types.is_datetime64_any_dtype(cells)
-    numbers = cells if dates else text_files.numbers(cells, table.attrs.get("decimal", "."))
-    if dates or 2 * numbers.count() <= len(cells):
-        seconds, dated, _ = read_dates(cells)
+    numbers = text_files.numbers(cells, table.attrs.get("decimal", "."))
+    if 2 * numbers.count() <= len(cells):
+        seconds, _ = text_files.read_dates(cells)
         if seconds is not None and seconds.notna().all():
-            return "date" if dated else "clock"
+            return "clock" if text_files.is_clock(seconds) else "date"
         names = set(cells.astype(str).str.strip().str.lower().str[:3])
         said = names <= {"mon", "tue", "wed", "thu", "fri", "sat", "sun"} or _says(column, _WHEN)
-        return "month" if names <= {*text_files.MONTHS} else "when" if said else "text"
+        return "month" if names <= _MONTHS.keys() else "when" if said else "text"
     numbers = numbers[np.isfinite(numbers)]
     whole = (numbers % 1 == 0).all() and (numbers >= 0).all()
-    if whole and read_dates(numbers)[0] is not None:
+    if whole and text_files.read_dates(numbers)[0] is not None:
         return "date"
     for part, (words, largest, _) in _PARTS.items():
         if whole and _says(column, words) and (numbers <= largest).all():
@@ -220,7 +223,7 @@ def _guess_time(table, kinds):
     clock = [first[p] for p in ("clock", "hour", "minute", "second") if p in first]
     clock = clock[:1] if "clock" in first else clock
     if "date" in first:
-        seconds = read_dates(table[first["date"]].iloc[:1000])[0]
+        seconds, _ = text_files.read_dates(table[first["date"]].iloc[:1000])
         return [first["date"], *(clock if (seconds.dropna() % 86400 == 0).all() else [])]
     if "year" in first or len(days) > 1:
         return days + clock
@@ -236,21 +239,20 @@ def _guess_time(table, kinds):
 def _guess_id(table, kinds, time):
     """Return the columns that together name the sequence of a row."""
     again = table.duplicated(time).mean() if time else 0
-    worded = [c for c, kind in kinds.items() if kind in ("text", "number") and _says(c, _ID)]
-    names = worded + [c for c, kind in kinds.items() if kind == "text" and c not in worded]
-    names = names if again > 0.3 or not time else worded
+    names = [c for c, kind in kinds.items() if kind in ("text", "number") and _says(c, _ID)]
+    if again > 0.3 or not time:
+        names += [c for c, kind in kinds.items() if kind == "text" and c not in names]
     names = [c for c in names if 2 <= table[c].nunique() <= len(table) / 2][:6]
     if again <= 0.05:  # all rows of each name follow one another
         for c in [] if time else table.columns[:2]:  # a column without a title may name them too
             counted = any(_counts(table, other, [c]) for other in table.columns[:3] if other != c)
             names += [c] if counted and kinds[c] == "number" else []
         return [c for c in names if (table[c] != table[c].shift()).sum() == table[c].nunique()][:1]
-    twice = {}
-    for key in [key for n in range(1, 5) for key in combinations(names, n)]:
-        if 2 * len(table[list(key)].drop_duplicates()) <= len(table):
-            twice[key] = table.duplicated([*key, *time]).mean()
-    best = min(twice, key=twice.get, default=())
-    return list(best) if twice.get(best, 1) < 0.05 else []
+    for key in [list(key) for n in range(1, 5) for key in combinations(names, n)]:
+        rows = table.groupby(key, dropna=False).ngroups
+        if 2 * rows <= len(table) and table.duplicated([*key, *time]).mean() < 0.05:
+            return key
+    return []
 
 
 def _counts(table, column, id):
@@ -259,6 +261,11 @@ def _counts(table, column, id):
         return False
     groups = table.groupby(id or np.zeros(len(table)))[column]
     return bool((groups.diff().dropna() == 1).all() and groups.first().isin([0, 1]).all())
+
+
+def _one_clock(table, id, time):
+    """Return whether sequences run by one clock: not where the time counts anew in each."""
+    return bool(time) and not (len(time) == 1 and _counts(table, time[0], id))
 
 
 def make_sequences(table, values, *, id=(), time=(), fill_gaps=False, difference=False):
@@ -282,22 +289,28 @@ def make_sequences(table, values, *, id=(), time=(), fill_gaps=False, difference
         groups = table.groupby(id, sort=False, dropna=False).ngroup().to_numpy()
         cells = table[id].drop_duplicates().astype(object).fillna("(empty)").to_numpy()
         names = [" / ".join(map(str, row)) for row in cells]
-    rows, groups = _in_order(table, rows, groups, time, notes)
+    order, moments = _in_order(table, groups, time, notes)
+    together = bool(id) and moments is not None and _one_clock(table, id, time)
+    rows, groups = rows.iloc[order], groups[order]
     if fill_gaps:
-        rows, groups = _filled(rows, groups, notes)
-    parts = [(names[g], part.to_numpy(float)) for g, part in rows.groupby(groups)]
+        rows, kept = _filled(rows, groups, notes)
+        groups, order = groups[kept], order[kept]
+    borders = np.flatnonzero(np.diff(groups)) + 1
+    names = [names[group] for group in groups[np.insert(borders, 0, 0)]]
+    parts = np.split(rows.to_numpy(float), borders)
+    times = np.split(moments[order] if together else order, borders)
     if difference:
-        parts = [(name, np.diff(part, axis=0)) for name, part in parts]
+        parts, times = [np.diff(part, axis=0) for part in parts], [each[1:] for each in times]
         notes.append("Each value is the change since the timestep before, in the data's own unit.")
-    long = [(name, part) for name, part in parts if len(part) > 1]
+    long = [n for n, part in enumerate(parts) if len(part) > 1]
     if not long:
         rule = f"`{_name(table)}` must hold sequences of two timesteps or more"
         received = f"one row for each {_listed(id) or 'sequence'}"
         raise refusal(rule, received, "Name other columns in `id`, or none")
     if len(long) < len(parts):
         notes.append(f"Sequences left out for having one timestep: {len(parts) - len(long):,}.")
-    names, parts = zip(*long, strict=True)
-    return Sequences(list(parts), list(names), values, notes)
+    parts, names, times = ([each[n] for n in long] for each in (parts, names, times))
+    return Sequences(parts, names, values, notes, times if together else None)
 
 
 def _columns(table, role, columns):
@@ -315,15 +328,17 @@ def _numbers(table, values, fill_gaps, notes):
     found = pd.DataFrame({c: text_files.numbers(table[c], decimal) for c in values})
     found = found.replace([np.inf, -np.inf], np.nan)
     for column in values:
-        gap, empty = found[column].isna(), table[column].isna()
+        gap = found[column].isna()
+        odd = gap & table[column].notna()
         if gap.all():
             rule = "`values` must name columns of numbers"
             raise refusal(rule, f"{column!r}, which holds none", "Name the others only")
-        bad = np.flatnonzero(gap & ~empty) if (gap & ~empty).any() else np.flatnonzero(gap)
-        if not len(bad) or (fill_gaps and empty.iloc[bad[0]]):
+        bad = np.flatnonzero(odd if odd.any() else gap)
+        if not len(bad) or (fill_gaps and not odd.any()):
             continue
-        cell = "an empty cell" if empty.iloc[bad[0]] else quoted(table[column].iloc[bad[0]])
-        received = f"{cell} {_place(table, bad[0])}, the first of {len(bad):,} such cells"
+        cell = quoted(table[column].iloc[bad[0]]) if odd.any() else "an empty cell"
+        received = f"{cell} {_place(table, bad[0])}"
+        received += f", the first of {len(bad):,} such cells" if len(bad) > 1 else ""
         if not fill_gaps:
             rule = f"`{_name(table)}` must hold a number in each row of {quoted(column)}"
             way_out = "Pass `fill_gaps=True` to fill them with the value before, or other columns"
@@ -342,48 +357,55 @@ def _say_marks(numbers, notes):
             away = max(rest.min() - edge, edge - rest.max()) > usual and rest.nunique() > 2
             if away and (nines or count > 2):
                 way_out = f"`table = table.replace({edge:.15g}, float('nan'))`, `fill_gaps=True`"
-                words = f"{edge:,g} occurs {count:,} time{'s'[: count - 1]} in {quoted(column)}"
+                words = f"{edge:,g} occurs {counted(count, 'time')} in {quoted(column)}"
                 notes.append(f"{words}, far outside the rest: a gap? Then {way_out}.")
 
 
-def _in_order(table, rows, groups, time, notes):
-    """Put rows in the order of sequences and time; note what is odd."""
-    keys, said = _moments(table, time, notes), _listed(time)
-    lost = np.flatnonzero(np.isnan(keys))
+def _in_order(table, groups, time, notes):
+    """Return the order of sequences and time, and the moments of the rows (None if unread)."""
+    moments, said = _moments(table, time, notes), _listed(time)
+    lost = np.flatnonzero(np.isnan(moments))
     if len(lost):
         cell = f"({quoted(table[time[0]].iloc[lost[0]])}), {len(lost):,} in all"
         words = f"{said} cannot be read as a time {_place(table, lost[0])} {cell}"
         notes.append(f"{words}: rows stay in the order of the file.")
-        keys, time = np.arange(len(table)), []
-    order = np.lexsort((keys, groups))
-    keys, groups = pd.Series(keys[order]), groups[order]
-    steps = keys.groupby(groups).diff()
+    if len(lost) or not time:
+        return np.argsort(groups, kind="stable"), None
+    order = np.lexsort((moments, groups))
+    steps = pd.Series(moments[order]).groupby(groups[order]).diff()
     usual = steps[steps > 0].median()
-    uneven = (steps > 1.5 * usual) | ((steps > 0) & (steps < usual / 2))
-    if (np.diff(order)[np.diff(groups) == 0] < 0).any():
+    if (np.diff(order)[np.diff(groups[order]) == 0] < 0).any():
         notes.append(f"The rows were put in the order of {said}.")
-    twice = f"rows have the same {said} as the row before (a column for `id` may tell them apart)"
-    for odd, words in ((steps == 0, twice), (uneven, "steps in time are not like the others")):
-        if time and odd.any():
-            first = _place(table, order[np.flatnonzero(odd)[0]])
-            notes.append(f"{odd.sum():,} {words}, the first {first}. Each row is a timestep.")
-    return rows.iloc[order], groups
+    uneven = (steps > 1.5 * usual) | ((steps > 0) & (steps < usual / 2))
+    for odd, words in (
+        (
+            steps == 0,
+            f"the same {said} as in the row before (a column for `id` may tell them apart)",
+        ),
+        (uneven, f"a step in {said} unlike the others"),
+    ):
+        if odd.any():
+            first = _place(table, order[odd.argmax()])
+            notes.append(
+                f"{counted(odd.sum(), 'row')} with {words}, the first {first}. Each row is a timestep."
+            )
+    return order, moments
 
 
 def _moments(table, time, notes):
     """Return the moments of rows as numbers, NaN where unread."""
-    total, parts, dated = np.zeros(len(table)) if time else np.arange(len(table)), {}, False
+    total, parts, dated = np.zeros(len(table)), {}, False
     for column, kind in (_kinds(table[time]) if time else {}).items():
         cells = table[column]
-        seconds, has_date, note = read_dates(cells)
         plain = pd.to_numeric(cells, errors="coerce").astype(float)
         if kind in _PARTS:
             months = cells.astype(str).str.strip().str.lower().str[:3]
             parts[kind] = plain.fillna(months.map(_MONTHS))
-        else:
-            total = total + (plain if seconds is None else seconds).to_numpy()
-            dated |= has_date
-            notes += [note] if note else []
+            continue
+        seconds, note = text_files.read_dates(cells)
+        total = total + (plain if seconds is None else seconds).to_numpy()
+        dated |= seconds is not None and not text_files.is_clock(seconds)
+        notes += [note] if note else []
     if not dated and parts.keys() & {"year", "quarter", "month"}:
         months = parts.get("month", 1) + 3 * (parts.get("quarter", 1) - 1)
         first = {"year": parts.get("year", 1970), "month": months, "day": 1}
@@ -395,7 +417,7 @@ def _moments(table, time, notes):
 
 
 def _filled(rows, groups, notes):
-    """Fill gaps with the value before, and leave out what comes before the first values."""
+    """Fill gaps with the value before; return also which rows are left: from the first values on."""
     filled = rows.groupby(groups).ffill()
     kept = filled.notna().all(axis=1).to_numpy()
     gaps = rows[kept].isna().sum()
@@ -407,4 +429,4 @@ def _filled(rows, groups, notes):
     if not kept.any():
         rule = "`values` must have rows from which on every column has a value"
         raise refusal(rule, f"none for {_listed(rows)}", "Name fewer columns")
-    return filled[kept], groups[kept]
+    return filled[kept], kept

@@ -11,6 +11,8 @@ _BLOCKS = 8
 _LAGS = 1, 2, 4, 8, 16, 32
 _MOST = 12_000  # timesteps that are used, of all sequences together
 _TREND = "There may be a trend, or a random walk: `difference=True` forecasts the change instead."
+_TOGETHER = "The parts begin at the same moments in all sequences."
+_APART = "Most sequences do not run at the same time: each is cut by its length."
 
 
 class Task(NamedTuple):
@@ -21,6 +23,7 @@ class Task(NamedTuple):
     """
 
     values: list  # of the feature to forecast, in its own unit
+    times: list  # of these values, where sequences run by one clock; otherwise shares of each
     inputs: list
     targets: list
     cuts: list
@@ -32,19 +35,21 @@ class Task(NamedTuple):
     notes: list
 
 
-def forecast_task(sequences, *, target=0, horizon=1, season=None, difference=False):
+def forecast_task(sequences, *, times=None, target=0, horizon=1, season=None, difference=False):
     """Prepare the forecast of the feature `target`, `horizon` timesteps ahead.
 
-    Each of the (timesteps_i, features) sequences is cut in time: its first 48 % train, 12 % say
-    when to stop, 25 % are for comparing, the last 15 % for the end. Only the first two are
-    fitted to. `season` is in timesteps; None takes the highest peak of the autocorrelation. With
+    The (timesteps_i, features) sequences are cut in time: the first 48 % train, 12 % say when to
+    stop, 25 % are for comparing, the last 15 % for the end. Only the first two are fitted to.
+    `times`, as of `make_sequences`, cuts all at the same moments; None cuts each by its length.
+    `season` is in timesteps; None takes the highest peak of the autocorrelation. With
     `difference` models read changes and forecast the change, for series with a trend.
     """
     sequences = [np.asarray(each, float) for each in check_sequences(sequences)]
+    times = None if times is None else _check_times(times, sequences)
     target = check_whole_number("target", target, minimum=0, maximum=sequences[0].shape[1] - 1)
     horizon = check_whole_number("horizon", horizon)
     difference = check_flag("difference", difference)
-    used, cuts, notes = _cut(sequences, horizon, difference)
+    used, times, cuts, notes = _cut(sequences, times, horizon, difference)
     values = [each[difference:, target] for each in used]
     inputs = [np.diff(each, axis=0) for each in used] if difference else used
     targets = [each[horizon:] - difference * each[:-horizon] for each in values]
@@ -59,7 +64,9 @@ def forecast_task(sequences, *, target=0, horizon=1, season=None, difference=Fal
     notes += [_TREND] if not difference and _has_trend(known) else []
     inputs = [(each - read[0]) / read[1] for each in inputs]
     targets = [(each - answered[0]) / answered[1] for each in targets]
-    task = Task(values, inputs, targets, cuts, horizon, difference, read, answered, {}, notes)
+    task = Task(
+        values, times, inputs, targets, cuts, horizon, difference, read, answered, {}, notes
+    )
     return task._replace(baselines=_baselines(task, known, season))
 
 
@@ -70,16 +77,20 @@ def block_errors(task, forecasts, part):
     that, a group of them. Where they differ in size, a larger one counts more, so that the mean
     of the eight is that of all errors. `forecasts` are as those in `task.baselines`.
     """
-    squared = []
-    for forecast, values, cut in zip(forecasts, task.values, task.cuts, strict=True):
+    squared, moments = [], []
+    for forecast, values, times, cut in zip(
+        forecasts, task.values, task.times, task.cuts, strict=True
+    ):
         begin, end = cut[part], cut[part + 1]
         off = forecast[begin - task.horizon : end - task.horizon] - values[begin:end]
         squared.append(off**2)
-    if min(map(len, squared)) < _BLOCKS:
-        squared = [np.concatenate(squared)]
-    pieces = zip(*(np.array_split(each, _BLOCKS) for each in squared), strict=True)
-    sums = np.array([np.concatenate(piece).sum() for piece in pieces])
-    return sums * _BLOCKS / sum(map(len, squared))
+        moments.append(times[begin:end])
+    if max(map(len, squared)) < _BLOCKS:
+        moments = [np.full(len(each), n) for n, each in enumerate(squared)]
+    moments, squared = np.concatenate(moments), np.concatenate(squared)
+    pieces = np.array_split(np.unique(moments), _BLOCKS)[1:]
+    places = np.digitize(moments, [piece[0] for piece in pieces if len(piece)])
+    return np.bincount(places, squared, _BLOCKS) * _BLOCKS / len(squared)
 
 
 def baseline_errors(task, part):
@@ -87,28 +98,50 @@ def baseline_errors(task, part):
     return {name: block_errors(task, each, part) for name, each in task.baselines.items()}
 
 
-def _cut(sequences, horizon, difference):
-    """Return what is used of the sequences, where the parts of each begin, and notes."""
-    most = max(40, _MOST // len(sequences))
-    used, cuts, notes = [], [], []
-    for each in (sequence[-most:] for sequence in sequences):
-        end = len(each) - difference
-        last = end - max(1, 15 * end // 100)
-        compare = last - max(1, 25 * end // 100)
-        stop = compare - max(1, compare // 5)
-        if stop > horizon:
-            used.append(each)
-            cuts.append((0, stop, compare, last, end))
-    if sum(cut[END] for cut in cuts) < 40:
+def _check_times(times, sequences):
+    lengths = [len(each) for each in sequences]
+    times = [np.asarray(each, float) for each in times]
+    if [*map(len, times)] != lengths or any((np.diff(each) < 0).any() for each in times):
+        raise ValueError(
+            "`times` must list the moments of each sequence in order, one a timestep. Received: "
+            f"{[*map(len, times)][:9]} moments for {lengths[:9]} timesteps, or out of order. Pass "
+            "`times` of `make_sequences`, or None."
+        )
+    return times
+
+
+def _cut(sequences, times, horizon, difference):
+    """Return what is used of the sequences, its times, where the parts of each begin, and notes."""
+    most, notes = max(40, _MOST // len(sequences)), []
+    used = [each[-most:] for each in sequences]
+    shares = [np.linspace(0, 1, len(each) - difference, endpoint=False) for each in used]
+    cuts = _cuts(shares)
+    if times is not None and len(times) > 1:
+        times = [each[-most:][difference:] for each in times]
+        together = np.mean([min(np.diff(cut)) > 0 for cut in _cuts(times)]) >= 0.5
+        cuts, shares = (_cuts(times), times) if together else (cuts, shares)
+        notes.append(_TOGETHER if together else _APART)
+    kept = [n for n, cut in enumerate(cuts) if cut[STOP] > horizon]
+    used, times, cuts = ([each[n] for n in kept] for each in (used, shares, cuts))
+    if sum(cut[END] for cut in cuts) < 40 or not np.diff(cuts, axis=1).sum(axis=0).all():
         raise ValueError(
             "`sequences` must hold at least 40 timesteps, in sequences twice as long as the horizon"
             f" or more. Received: lengths {list(map(len, sequences))[:9]}, horizon={horizon}."
         )
-    if len(used) < len(sequences):
-        notes.append(f"{len(sequences) - len(used)} sequences are too short and left out.")
+    if left := len(sequences) - len(used):
+        notes.append(f"Sequences left out, too short or too late to train on: {left:,}.")
     if max(map(len, sequences)) > most:
         notes.append(f"To stay quick, the last {most:,} timesteps of each sequence are used.")
-    return used, cuts, notes
+    return used, times, cuts, notes
+
+
+def _cuts(times):
+    """Return where the four parts of each sequence begin, at the same moments, and where it ends."""
+    moments = np.sort(np.concatenate(times))
+    last = len(moments) - max(1, 15 * len(moments) // 100)
+    compare = last - max(1, 25 * len(moments) // 100)
+    borders = moments[[compare - max(1, compare // 5), compare, last]]
+    return [(0, *np.searchsorted(each, borders).tolist(), len(each)) for each in times]
 
 
 def _before(arrays, cuts, part, more=0):

@@ -18,9 +18,9 @@ _GAPS = ["-", "--", "---", "***", ".", "..", "?", ":", "…", "na", "nil", "NAN"
 _EMPTY = {"", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "#N/A", *_GAPS}
 _COMMENT = re.compile(r"^[ \t]*[#%](.*)$", re.MULTILINE)
 _NUMBER = {  # by decimal sign; thousands are grouped by the other sign, or a blank
-    point: r"(?i)[-+−]?[$€£]?(?=[.,]?\d)(\d{1,3}(['’ \xa0\u202f]\d{3})+|"
-    rf"[1-9]\d{{0,2}}({group}\d{{3}})+|\d+)?(\{point}\d*)?(e[-+]?\d+)?( ?%)?"
-    for point, group in ((".", ","), (",", r"\."))
+    point: r"(?i)[-+−]?[$€£]?(?=[.,]?\d)"
+    rf"([1-9]\d{{0,2}}([{group}'’ \xa0\u202f]\d{{3}})+|\d*)(\{point}\d*)?(e[-+]?\d+)?( ?%)?"
+    for point, group in ((".", ","), (",", "."))
 }
 _DATE = (
     r"(?i)(\d{1,4}([-/:]\d{1,2}|\.\d{1,2}\.\d{1,4})|\d{4} ?Q\d|"
@@ -54,7 +54,7 @@ def parse(content, name, notes):
     lines, rows = _rows(head, sep)
     if len(rows) < 2:
         rule = f"`{name}` must hold a line with column names and rows below it"
-        raise refusal(rule, f"{len(rows)} lines with cells", "Export it again")
+        raise refusal(rule, f"{counted(len(rows), 'line')} with cells", "Export it again")
     width, count = Counter(map(len, rows)).most_common(1)[0]
     if 2 * count < len(rows):  # lines of all lengths
         width = max(len(line.split(sep.strip(" ") or None)) for line in text.split("\n"))
@@ -64,7 +64,7 @@ def parse(content, name, notes):
     if decimal == "," and any(re.search(r"\d,\d", cell) for row in rows for cell in row):
         notes.append("Decimals are read with a comma.")
     titles = [*titles, *[""] * (width - len(titles))]
-    frame = _read(text, name, (sep, decimal), lines[start], len(titles), notes)
+    frame = _read(text, name, sep, decimal, lines[start], len(titles), notes)
     frame.columns = unique(re.sub(r"(?i)\\time.*", "", title) for title in titles)
     useless = [c for c, title in zip(frame, titles, strict=True) if not title]
     frame = frame.drop(columns=[c for c in useless if frame[c].isna().all()])
@@ -72,6 +72,11 @@ def parse(content, name, notes):
     frame = _turned(frame.apply(_as_numbers, decimal=decimal, notes=notes), notes)
     frame.attrs["decimal"] = decimal
     return frame
+
+
+def counted(count, word):
+    """Return a count and its word: 1 row, 1,683 rows."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def unique(titles):
@@ -105,11 +110,12 @@ def _rows(text, sep):
     """Return the rows that are not blank: the line that each begins after, and its cells."""
     if sep == " ":
         text, sep = re.sub("[ \t]+", "\t", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", text)), "\t"
-    reader, found, line = csv.reader(io.StringIO(text), delimiter=sep, skipinitialspace=True), [], 0
+    reader, found, line = csv.reader(io.StringIO(text), delimiter=sep, skipinitialspace=True), {}, 0
     for row in reader:
-        found, line = [*found, (line, [cell.strip() for cell in row])], reader.line_num
-    found = [(line, row) for line, row in found if any(row)]
-    return [line for line, _ in found], [row for _, row in found]
+        if any(cells := [cell.strip() for cell in row]):
+            found[line] = cells
+        line = reader.line_num
+    return list(found), list(found.values())
 
 
 def _layout(head):
@@ -141,16 +147,17 @@ def _head(rows, lines, width, decimal, notes):
     usual = kinds.iloc[len(rows) // 2 :].median().round()
     kinds = kinds[usual.index[usual > 0]]
     alike = kinds.eq(usual[usual > 0]).where(kinds.notna()).mean(axis=1).fillna(0)
-    filled = np.array([sum(map(bool, row)) for row in rows])
+    full = np.array([2 * sum(map(bool, row)) >= width for row in rows])
     years = np.array([*map(_counts_up, rows), False])
     data = (alike == 1) & (4 * kinds.notna().sum(axis=1) >= kinds.shape[1])
-    data |= (alike >= 0.5) & np.r_[False, np.cumsum(2 * filled >= width)[:-1] > 0]
-    data = np.flatnonzero(data & ~(years[:-1] & ~years[1:]))
-    start = data[0] if len(data) else 1
-    best = int(np.argmax(filled[:start])) if 2 * max(filled[:start], default=-1) >= width else -1
-    passed = [n for n in range(start) if n != best]
-    if passed:
-        shown = quoted(next(cell for cell in rows[passed[0]] if cell))
+    data |= (alike >= 0.5) & np.r_[False, np.cumsum(full)[:-1] > 0]
+    data &= ~(years[:-1] & ~years[1:])
+    start = int(data.argmax()) if data.any() else 1
+    best = max(
+        (n for n in range(start) if full[n]), key=lambda n: sum(map(bool, rows[n])), default=-1
+    )
+    if passed := [n for n in range(start) if n != best]:
+        shown = quoted(next(filter(None, rows[passed[0]])))
         where = ", ".join(str(lines[n] + 1) for n in passed[:8])
         notes.append(f"Lines above the data passed over: {where} ({shown}).")
     titles = rows[best] if best >= 0 else []
@@ -163,49 +170,42 @@ def _counts_up(row):
     return len(found) > 2 and set(np.diff(found)) in ({1}, {-1})
 
 
-def _read(text, name, layout, first, width, notes):
+def _read(text, name, sep, decimal, first, width, notes):
     """Read the rows after line `first` by pandas; a line too long is an error."""
-    rule = f"`{name}` must have at most {width:,} cells in each line"
-    way_out = "Correct or delete that line; text that holds the separator needs quotation marks"
-    options = {"header": None, "names": range(width + 1), "low_memory": False, "nrows": MAX_ROWS}
-    options |= {"sep": layout[0].replace(" ", r"\s+"), "decimal": layout[1], "na_values": _GAPS}
-    options |= {"skip_blank_lines": False, "skipinitialspace": True}
     text = "\n".join(text.split("\n", first)[first:])
-    text = text if layout[0] == " " else re.sub(rf"(?<! ) +(?=[{layout[0]}\n])", "", text)
+    text = text if sep == " " else re.sub(rf"(?<! ) +(?=[{sep}\n])", "", text)
+    options = {"sep": sep.replace(" ", r"\s+"), "decimal": decimal, "na_values": _GAPS}
+    options |= {"header": None, "names": range(width), "nrows": MAX_ROWS}
+    options |= {"skip_blank_lines": False, "skipinitialspace": True, "low_memory": False}
     try:
         frame = pd.read_csv(io.BytesIO(text.encode()), **options)
+        received = f"more in line {first + 1}"  # there, pandas takes what is too much for an index
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeEncodeError) as problem:
         found = re.search(r"in line (\d+), saw (\d+)", str(problem))
         received = "a quotation mark without its end"
         received = f"{found[2]} in line {first + int(found[1])}" if found else received
-        raise refusal(rule, received, way_out) from None
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas' way with a first line too long
-        raise refusal(rule, f"more in line {first + 1}", way_out)
+        frame = None
+    if frame is None or not isinstance(frame.index, pd.RangeIndex):
+        rule = f"`{name}` must have at most {counted(width, 'cell')} in each line"
+        way_out = "Correct or delete that line; text that holds the separator needs quotation marks"
+        raise refusal(rule, received, way_out)
     frame.index += first + 1
     if '"' in text:
         texts = frame.select_dtypes(exclude="number").astype(str)
         breaks = texts.apply(lambda cells: cells.str.count("\n")).sum(axis=1).cumsum()
         frame.index += breaks.shift(fill_value=0).astype(int).to_numpy()
-    long = frame.index[frame[width].notna()]
-    if len(long):
-        raise refusal(rule, f"{width + 1} in line {long[0]}", way_out)
     notes += [f"The first {MAX_ROWS:,} rows are used."] if len(frame) == MAX_ROWS else []
-    return frame.drop(columns=width)
+    return frame
 
 
 def numbers(cells, decimal="."):
     """Return a column as numbers, NaN where a cell is none."""
     if pd.api.types.is_bool_dtype(cells) or pd.api.types.is_numeric_dtype(cells):
         return cells.astype(float)
-    found = pd.to_numeric(cells.astype(str), errors="coerce").astype(float)
-    left = found.isna() & cells.notna()
-    if left.any():
-        texts = cells[left].astype(str).str.strip()
-        texts = texts.where(texts.str.fullmatch(_NUMBER[decimal])).str.replace("−", "-")
-        grouped = rf"[$€£%]|(?<=\d)['’ \xa0\u202f{',' if decimal == '.' else '.'}](?=\d{{3}})| %"
-        texts = texts.str.replace(grouped, "", regex=True).str.replace(decimal, ".", regex=False)
-        found[left] = pd.to_numeric(texts, errors="coerce")
-    return found
+    texts = cells.astype(str).str.strip()
+    texts = texts.where(texts.str.fullmatch(_NUMBER[decimal])).str.replace("−", "-")
+    texts = texts.str.replace(rf"(?i)[^\de{decimal}+-]", "", regex=True)
+    return pd.to_numeric(texts.str.replace(decimal, "."), errors="coerce").astype(float)
 
 
 def _as_numbers(cells, decimal, notes):
@@ -216,7 +216,7 @@ def _as_numbers(cells, decimal, notes):
     found = numbers(known, decimal)
     if found.isna().any():
         return cells
-    grouped = pd.to_numeric(known.astype(str), errors="coerce").isna()
+    grouped = pd.to_numeric(known.astype(str), errors="coerce").ne(found)
     if grouped.any() and not any("is read as" in note for note in notes):
         cell, number = quoted(known[grouped].iloc[0]), found[grouped].iloc[0]
         notes.append(f"{cell} under {quoted(cells.name)} is read as {number:,}.")
@@ -238,8 +238,11 @@ def _turned(frame, notes):
         keep = [c for c in text if c not in dates]
         return _long(frame, keep, dates, "year" if years else "date", notes)
     alike = len({re.sub(r"\d+$", "", c) for c in numeric}) == 1 and len(numeric) >= 20
-    dated = any(read_dates(frame[c].dropna())[0] is not None for c in text)
-    if not alike or len(text) > 1 or dated:
+    if (
+        not alike
+        or len(text) > 1
+        or any(read_dates(frame[c].dropna())[0] is not None for c in text)
+    ):
         return frame
     if (frame[numeric[0]] % 1 == 0).all() and not (frame[numeric] % 1 == 0).all(axis=None):
         numeric = numeric[1:]  # the first is the class of each line
@@ -257,69 +260,76 @@ def _long(frame, keep, columns, label, notes):
     notes += [f"Columns left out in turning: {', '.join(left[:6])}."] if left else []
     if label != "month" and (not keep or frame.duplicated(keep).any()):
         keep, frame = [*keep, "line"], frame.assign(line=[f"line {n}" for n in frame.index])
-    places = range(len(columns)) if label == "timestep" else columns
     frame = frame[: max(1, MAX_ROWS // len(columns))]
-    frame = frame.rename(columns=dict(zip(columns, places, strict=True)))
-    long = frame.melt(keep, list(places), label, "value", ignore_index=False)
+    long = frame.melt(keep, columns, label, "value", ignore_index=False)
     long = long.dropna(subset="value").sort_index(kind="stable")
-    long[label] = long[label].astype(object if label in ("month", "date") else int)
+    if label == "timestep":
+        long[label] = long.groupby(level=0).cumcount()
+    elif label == "year":
+        long[label] = long[label].astype(int)
     return long.infer_objects()
 
 
 def read_dates(cells):
-    """Return a column as seconds (None if it is no time), whether they have a date, and a note.
+    """Return a column as seconds, within the day where it says no date, and a note.
 
-    The whole column decides which of day and month comes first, never a cell.
+    The whole column decides which of day and month comes first, never a cell. Seconds are None
+    where it is no time.
     """
     if pd.api.types.is_datetime64_any_dtype(cells):
-        return seconds_of(pd.to_datetime(cells, utc=True)), True, None
+        return seconds_of(pd.to_datetime(cells, utc=True)), None
     codes, texts = pd.factorize(cells)
     texts = pd.Series(texts, dtype=object)
-    if pd.api.types.is_numeric_dtype(cells):
-        texts = texts.map("{:.0f}".format)  # such as 2024020105
-        stamps = len(texts) and texts.str.fullmatch(r"(1[6-9]|2[01])\d{6}(\d\d){0,3}").all()
-        times = _parsed(texts, "%Y%m%d%H%M%S"[: texts.str.len().max() - 2]) if stamps else texts
-        if not stamps or times.isna().any() or texts.str.len().nunique() > 1:
-            return None, False, None
-        return seconds_of(times).reindex(codes).set_axis(cells.index), True, None
-    found, dated, note = _read_texts(texts.astype(str).str.strip().str[:50])
-    return found if found is None else found.reindex(codes).set_axis(cells.index), dated, note
+    if not pd.api.types.is_numeric_dtype(cells):
+        seconds, note = _read_texts(texts.astype(str).str.strip().str[:50])
+    else:  # such as 2024020105
+        texts = texts.map("{:.0f}".format)
+        stamps = texts.str.fullmatch(r"(1[6-9]|2[01])\d{6}(\d\d){0,3}").all() and len(texts) > 0
+        form = "%Y%m%d%H%M%S"[: texts.str.len().max() - 2] if stamps else ""
+        seconds, note = _parsed(texts, form) if stamps else None, None
+        seconds = None if not stamps or seconds.isna().any() else seconds
+    return seconds if seconds is None else seconds.reindex(codes).set_axis(cells.index), note
+
+
+def is_clock(seconds):
+    """Return whether moments lie within one day: a time without a date."""
+    return bool(seconds.dropna().between(0, 86399.999).all())
 
 
 def _read_texts(texts):
     if not texts.iloc[:100].str.contains(r"\d").any():
-        return None, False, None
-    if texts.str.match(r"\d{4}-\d").all():
-        times = _parsed(texts, "ISO8601")
-        if times.notna().all():
-            return seconds_of(times), True, None
+        return None, None
+    if texts.str.match(r"\d{4}-\d").all() and (moments := _parsed(texts, "ISO8601")).notna().all():
+        return moments, None
     dotted, first = texts.str.contains(r"\d\.\d").mean() > 0.5, texts[0]
-    texts = texts.str.replace(r"([A-Za-z]{3})[A-Za-z]+", r"\1", regex=True)  # January: Jan
-    texts = texts.str.replace(r"[\s/.,-]+", " ", regex=True)
     quarter, month = r"^(\d{4}) ?Q([1-4])$", lambda q: f"{q[1]} {3 * int(q[2]) - 2}"
-    texts = texts.str.replace(quarter, month, regex=True)
+    for pattern, plain in (
+        (r"([a-zA-Z]{3})[a-zA-Z]+", r"\1"),
+        (r"[\s/.,-]+", " "),
+        (quarter, month),
+    ):
+        texts = texts.str.replace(pattern, plain, regex=True)
     sample, found = spread(texts, 200), {}
-    for form in [form for form in _FORMATS if _parsed(sample.iloc[:3], form).notna().any()]:
+    for form in _FORMATS:
         turned = dotted and form.startswith("%m %d")
         if not turned and _parsed(sample, form).notna().mean() > 0.5:
-            found[form] = seconds_of(_parsed(texts, form))
-    if not found:
-        return None, False, None
-    most = max(seconds.count() for seconds in found.values())
+            found[form] = _parsed(texts, form)
+    most = max((seconds.count() for seconds in found.values()), default=0)
     found = {form: seconds for form, seconds in found.items() if seconds.count() == most}
     days = [form for form in found if form[1] not in "HI"]  # 01.02.20 is a date, not a clock time
-    form = min(days or found, key=lambda form: _unevenness(found[form]))
-    note, dated = None, form[1] not in "HI"
+    if not days:
+        return next(iter(found.values())) % 86400 if found else None, None
+    form, note = min(days, key=lambda form: _unevenness(found[form])), None
     if any(not found[other].equals(found[form]) for other in days):
         words = {"d": "day", "m": "month", "b": "month", "y": "year"}
         order = ", ".join(words[sign.lower()] for sign in re.findall("%([dmbyY])", form))
         note = f"Dates such as {quoted(first)} are read as {order}; no date rules out others."
-    return found[form] if dated else found[form] % 86400, dated, note
+    return found[form], note
 
 
 def spread(cells, count):
     """Return at most `count` cells, spread over a column."""
-    return cells.iloc[np.unique(np.linspace(0, len(cells) - 1, count).astype(int))]
+    return cells.iloc[:: max(1, -(-len(cells) // count))]
 
 
 def seconds_of(times):
@@ -328,7 +338,7 @@ def seconds_of(times):
 
 
 def _parsed(texts, form):
-    return pd.to_datetime(texts, format=form, errors="coerce", utc=True)
+    return seconds_of(pd.to_datetime(texts, format=form, errors="coerce", utc=True))
 
 
 def _unevenness(seconds):

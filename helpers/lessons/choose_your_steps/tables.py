@@ -196,17 +196,16 @@ def _kind(table, column):
     if cells.empty:
         return "empty"
     numbers = text_files.numbers(cells, table.attrs.get("decimal", "."))
-    if 2 * numbers.count() <= len(cells):
-        seconds, _ = text_files.read_dates(cells)
-        if seconds is not None and seconds.notna().all():
-            return "clock" if text_files.is_clock(seconds) else "date"
+    is_text = 2 * numbers.count() <= len(cells)
+    seconds, _ = text_files.read_dates(cells if is_text else numbers)
+    if seconds is not None and seconds.notna().all():
+        return "clock" if text_files.is_clock(seconds) else "date"
+    if is_text:
         names = set(cells.astype(str).str.strip().str.lower().str[:3])
         said = names <= {"mon", "tue", "wed", "thu", "fri", "sat", "sun"} or _says(column, _WHEN)
         return "month" if names <= _MONTHS.keys() else "when" if said else "text"
     numbers = numbers[np.isfinite(numbers)]
     whole = (numbers % 1 == 0).all() and (numbers >= 0).all()
-    if whole and text_files.read_dates(numbers)[0] is not None:
-        return "date"
     for part, (words, largest, _) in _PARTS.items():
         if whole and _says(column, words) and (numbers <= largest).all():
             return part

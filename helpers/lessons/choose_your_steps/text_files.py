@@ -6,8 +6,6 @@ pandas reads; this finds out the options, and says so. Nothing in a file is eval
 import csv
 import io
 import re
-from collections import Counter
-from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -15,7 +13,7 @@ import pandas as pd
 MAX_ROWS = 5_000_000
 MONTHS = re.findall("...", "janfebmaraprmayjunjulaugsepoctnovdec")
 _GAPS = ["-", "--", "---", "***", ".", "..", "?", ":", "…", "na", "nil", "NAN", "missing"]
-_EMPTY = {"", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "#N/A", *_GAPS}
+_EMPTY = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "#N/A", *_GAPS]
 _COMMENT = re.compile(r"^[ \t]*[#%](.*)$", re.MULTILINE)
 _NUMBER = {  # by decimal sign; thousands are grouped by the other sign, or a blank
     point: r"(?i)[-+−]?[$€£]?(?=[.,]?\d)"
@@ -44,39 +42,41 @@ def quoted(cell):
     return repr(text if len(text := str(cell)) <= 40 else text[:39] + "…")
 
 
+def counted(count, word):
+    """Return a count and its word: 1 row, 1,683 rows."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 def parse(content, name, notes):
     """Return the table in a text file; what was decided about it joins `notes`."""
     text = re.sub("\r\n?", "\n", _decode(content, name, notes))
     comments = _COMMENT.findall(text[: 2**20])
     text = _COMMENT.sub("", text) if comments else text
-    head = "\n".join(text[: 2**21].split("\n")[:600])
+    head = "\n".join(text[: 2**21].split("\n")[:400])
     sep, decimal = _layout(head)
-    lines, rows = _rows(head, sep)
+    rows = _rows(head, sep)
     if len(rows) < 2:
         rule = f"`{name}` must hold a line with column names and rows below it"
         raise refusal(rule, f"{counted(len(rows), 'line')} with cells", "Export it again")
-    width, count = Counter(map(len, rows)).most_common(1)[0]
-    if 2 * count < len(rows):  # lines of all lengths
+    widths = rows.notna().sum(axis=1)
+    width = int(widths.mode()[0])
+    if (widths == width).mean() < 0.5:  # lines of all lengths
         width = max(len(line.split(sep.strip(" ") or None)) for line in text.split("\n"))
-    start, titles = _head(rows, lines, width, decimal, notes)
-    if not start and comments and len(commented := _rows(comments[-1], sep)[1]) == 1:
-        titles = commented[0] if len(commented[0]) == width else titles
-    if decimal == "," and any(re.search(r"\d,\d", cell) for row in rows for cell in row):
+    first, titles = _head(rows, width, decimal, notes)
+    if titles is None:
+        commented = _rows(comments[-1], sep).to_numpy().ravel() if comments else []
+        titles = commented if len(commented) == width else []
+    if decimal == "," and re.search(r"\d,\d", head):
         notes.append("Decimals are read with a comma.")
     titles = [*titles, *[""] * (width - len(titles))]
-    frame = _read(text, name, sep, decimal, lines[start], len(titles), notes)
+    frame = _read(text, name, sep, decimal, first, len(titles), notes)
+    useless = [c for c in frame if not titles[c] and frame[c].isna().all()]
     frame.columns = unique(re.sub(r"(?i)\\time.*", "", title) for title in titles)
-    useless = [c for c, title in zip(frame, titles, strict=True) if not title]
-    frame = frame.drop(columns=[c for c in useless if frame[c].isna().all()])
+    frame = frame.drop(columns=frame.columns[useless])
     frame = frame.dropna(how="all") if frame.shape[1] > 1 else frame
     frame = _turned(frame.apply(_as_numbers, decimal=decimal, notes=notes), notes)
     frame.attrs["decimal"] = decimal
     return frame
-
-
-def counted(count, word):
-    """Return a count and its word: 1 row, 1,683 rows."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def unique(titles):
@@ -107,66 +107,66 @@ def _decode(content, name, notes):
 
 
 def _rows(text, sep):
-    """Return the rows that are not blank: the line that each begins after, and its cells."""
+    """Return the rows that are not blank as a table of text; its index says the lines before."""
     if sep == " ":
         text, sep = re.sub("[ \t]+", "\t", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", text)), "\t"
-    reader, found, line = csv.reader(io.StringIO(text), delimiter=sep, skipinitialspace=True), {}, 0
+    reader, rows, line = csv.reader(io.StringIO(text), delimiter=sep, skipinitialspace=True), {}, 0
     for row in reader:
         if any(cells := [cell.strip() for cell in row]):
-            found[line] = cells
+            rows[line] = pd.Series(cells)
         line = reader.line_num
-    return list(found), list(found.values())
+    return pd.DataFrame(rows, dtype=object).T
 
 
 def _layout(head):
     """Return the separator and decimal sign with which lines are most alike, and most cells say."""
     best, found = 0, (",", ".")
     for sep in "\t;|, ":
-        rows = _rows(head, sep)[1][:200] or [[""]]
-        width, count = Counter(map(len, rows)).most_common(1)[0]
-        cells = [cell for row in rows for cell in row if cell not in _EMPTY] or [""]
-        for decimal in ",." if sep == ";" else ".,":
-            doubt = r"[-+]?\d{1,3}(\.\d{3})+" if decimal == "," else "(?!)"  # a decimal point?
-            said = np.mean([_kind(c, decimal) > 0 and not re.fullmatch(doubt, c) for c in cells])
-            score = round(count / len(rows) * (said + 0.05 * (width > 1)), 9)
-            if score > best and (width > 1 or not re.search("[;|,]", rows[0][0])):
+        rows = _rows(head, sep)[:200]
+        widths = rows.notna().sum(axis=1)
+        for decimal in ",." if sep == ";" and re.search(r"\d,\d", head) else ".,":
+            said = (_kinds(rows, decimal).stack() > 0).mean() + 0.05 * (rows.shape[1] > 1)
+            score = round(widths.eq(widths.mode().max()).mean() * said, 9)
+            if score > best and not (rows.shape[1] == 1 and re.search("[;|,]", rows.iloc[0, 0])):
                 best, found = score, (sep, decimal)
     return found
 
 
-def _kind(cell, decimal):
-    """Return 1 for a number, 2 for a date, 0 for anything else."""
-    return 1 if re.fullmatch(_NUMBER[decimal], cell[:60]) else 2 * bool(re.fullmatch(_DATE, cell))
+def _kinds(rows, decimal):
+    """Return 1 for each cell that is a number, 2 for a date, 0 for another, NaN for none."""
+
+    def kind(cell):
+        return 1 if re.fullmatch(_NUMBER[decimal], cell) else 2 * bool(re.fullmatch(_DATE, cell))
+
+    return rows.where(~rows.isin(_EMPTY)).map(lambda cell: kind(cell[:60]), na_action="ignore")
 
 
-def _head(rows, lines, width, decimal, notes):
-    """Return how many rows stand above the data, and the titles among them: the fullest."""
+def _head(rows, width, decimal, notes):
+    """Return how many lines stand above the data, and the fullest row there: the titles."""
     rows = rows[: max(40, 100_000 // width)]
-    kinds = [[np.nan if c in _EMPTY else _kind(c, decimal) for c in row] for row in rows]
-    kinds = pd.DataFrame(zip_longest(*kinds, fillvalue=np.nan)).T
-    usual = kinds.iloc[len(rows) // 2 :].median().round()
-    kinds = kinds[usual.index[usual > 0]]
-    alike = kinds.eq(usual[usual > 0]).where(kinds.notna()).mean(axis=1).fillna(0)
-    full = np.array([2 * sum(map(bool, row)) >= width for row in rows])
-    years = np.array([*map(_counts_up, rows), False])
-    data = (alike == 1) & (4 * kinds.notna().sum(axis=1) >= kinds.shape[1])
-    data |= (alike >= 0.5) & np.r_[False, np.cumsum(full)[:-1] > 0]
-    data &= ~(years[:-1] & ~years[1:])
-    start = int(data.argmax()) if data.any() else 1
-    best = max(
-        (n for n in range(start) if full[n]), key=lambda n: sum(map(bool, rows[n])), default=-1
-    )
-    if passed := [n for n in range(start) if n != best]:
-        shown = quoted(next(filter(None, rows[passed[0]])))
-        where = ", ".join(str(lines[n] + 1) for n in passed[:8])
+    kinds = _kinds(rows, decimal).astype(float)
+    usual = kinds[len(rows) // 2 :].median().round()
+    kinds = kinds.loc[:, usual > 0]
+    alike = kinds.eq(usual[usual > 0]).where(kinds.notna()).mean(axis=1)
+    filled = rows.ne("").where(rows.notna(), False).sum(axis=1)
+    years = rows.apply(_counts_up, axis=1)
+    data = (alike == 1) & (kinds.notna().mean(axis=1) >= 0.25)
+    data |= (alike >= 0.5) & (2 * filled >= width).shift(fill_value=False).cummax()
+    data &= ~years | years.shift(-1, fill_value=False)
+    above = filled.iloc[: data.argmax() if data.any() else 1]
+    best = above.idxmax() if 2 * above.max() >= width else None
+    if len(passed := above.index.drop(best, errors="ignore")):
+        shown = quoted(next(filter(None, rows.loc[passed[0]])))
+        where = ", ".join(str(line + 1) for line in passed[:8])
         notes.append(f"Lines above the data passed over: {where} ({shown}).")
-    titles = rows[best] if best >= 0 else []
-    return start, ["", *titles] if len(titles) == width - 1 else titles
+    titles = None if best is None else rows.loc[best].dropna().tolist()
+    titles = ["", *titles] if titles and len(titles) == width - 1 else titles
+    return rows.index[min(len(above), len(rows) - 1)], titles
 
 
 def _counts_up(row):
     """Return whether a row's whole numbers count, as years do that stand above columns."""
-    found = [int(cell) for cell in row if re.fullmatch(r"\d{1,4}", cell, re.ASCII)]
+    found = [int(cell) for cell in row.dropna() if re.fullmatch(r"\d{1,4}", cell, re.ASCII)]
     return len(found) > 2 and set(np.diff(found)) in ({1}, {-1})
 
 
@@ -177,20 +177,20 @@ def _read(text, name, sep, decimal, first, width, notes):
     options = {"sep": sep.replace(" ", r"\s+"), "decimal": decimal, "na_values": _GAPS}
     options |= {"header": None, "names": range(width), "nrows": MAX_ROWS}
     options |= {"skip_blank_lines": False, "skipinitialspace": True, "low_memory": False}
+    received = f"more in line {first + 1}"
     try:
         frame = pd.read_csv(io.BytesIO(text.encode()), **options)
-        received = f"more in line {first + 1}"  # there, pandas takes what is too much for an index
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeEncodeError) as problem:
         found = re.search(r"in line (\d+), saw (\d+)", str(problem))
         received = "a quotation mark without its end"
         received = f"{found[2]} in line {first + int(found[1])}" if found else received
-        frame = None
-    if frame is None or not isinstance(frame.index, pd.RangeIndex):
+        frame = pd.DataFrame(index=[received])
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas' way with a first line too long
         rule = f"`{name}` must have at most {counted(width, 'cell')} in each line"
         way_out = "Correct or delete that line; text that holds the separator needs quotation marks"
         raise refusal(rule, received, way_out)
     frame.index += first + 1
-    if '"' in text:
+    if '"' in text:  # a cell may go over several lines
         texts = frame.select_dtypes(exclude="number").astype(str)
         breaks = texts.apply(lambda cells: cells.str.count("\n")).sum(axis=1).cumsum()
         frame.index += breaks.shift(fill_value=0).astype(int).to_numpy()
@@ -227,25 +227,23 @@ def _turned(frame, notes):
     """Return a table whose lines are sequences, or years, with a row for each timestep."""
     numeric = [c for c in frame if pd.api.types.is_numeric_dtype(frame[c])]
     text = [c for c in frame if c not in numeric]
-    years = [c for c in frame if re.fullmatch(r"(1[5-9]|2[0-2])\d\d", c)]
-    dates = years or [c for c in frame if re.fullmatch(_DATE, c)]
-    months = [c for c in frame if c[:3].lower() in MONTHS and c.isalpha()]
-    if len(months) == 12 and numeric and numeric[0] not in months:
-        notes.append("Turned: each line is read as the months of a year.")
-        return _long(frame, numeric[:1], months, "month", notes)
-    if 2 * len(dates) > max(4, frame.shape[1]):
-        notes.append(f"Turned: each line is read as a sequence from {dates[0]} to {dates[-1]}.")
-        keep = [c for c in text if c not in dates]
-        return _long(frame, keep, dates, "year" if years else "date", notes)
+    found = {
+        "month": [c for c in frame if c[:3].lower() in MONTHS and c.isalpha()],
+        "year": [c for c in frame if re.fullmatch(r"(1[5-9]|2[0-2])\d\d", c)],
+        "date": [c for c in frame if re.fullmatch(_DATE, c)],
+    }
+    for label, columns in found.items():
+        if 2 * len(columns) > max(4, frame.shape[1]):
+            words = f"as a sequence from {columns[0]} to {columns[-1]}"
+            notes.append(f"Turned: each line is read {words}.")
+            keep = numeric[:1] if label == "month" else [c for c in text if c not in columns]
+            return _long(frame, [c for c in keep if c not in columns], columns, label, notes)
     alike = len({re.sub(r"\d+$", "", c) for c in numeric}) == 1 and len(numeric) >= 20
-    if (
-        not alike
-        or len(text) > 1
-        or any(read_dates(frame[c].dropna())[0] is not None for c in text)
-    ):
+    dated = any(read_dates(frame[c].dropna())[0] is not None for c in text)
+    if not alike or len(text) > 1 or dated:
         return frame
-    if (frame[numeric[0]] % 1 == 0).all() and not (frame[numeric] % 1 == 0).all(axis=None):
-        numeric = numeric[1:]  # the first is the class of each line
+    whole = (frame[numeric] % 1 == 0).all()
+    numeric = numeric[int(whole.iloc[0] and not whole.all()) :]  # without the class of each line
     along, down = (frame[numeric][:300].diff(axis=axis).abs().stack().mean() for axis in (1, 0))
     turn = bool(text) or not down < 1.5 * along
     words = "Turned: each line is read as a sequence" if turn else "Each line is read as a timestep"
@@ -258,16 +256,13 @@ def _long(frame, keep, columns, label, notes):
     """Return a row for each cell of some columns that holds something, line by line."""
     left = [quoted(column) for column in frame if column not in [*keep, *columns]]
     notes += [f"Columns left out in turning: {', '.join(left[:6])}."] if left else []
-    if label != "month" and (not keep or frame.duplicated(keep).any()):
+    if not keep or frame.duplicated(keep).any():
         keep, frame = [*keep, "line"], frame.assign(line=[f"line {n}" for n in frame.index])
-    frame = frame[: max(1, MAX_ROWS // len(columns))]
     long = frame.melt(keep, columns, label, "value", ignore_index=False)
     long = long.dropna(subset="value").sort_index(kind="stable")
     if label == "timestep":
         long[label] = long.groupby(level=0).cumcount()
-    elif label == "year":
-        long[label] = long[label].astype(int)
-    return long.infer_objects()
+    return long.astype({"year": int} if label == "year" else {}).infer_objects()
 
 
 def read_dates(cells):
@@ -277,18 +272,46 @@ def read_dates(cells):
     where it is no time.
     """
     if pd.api.types.is_datetime64_any_dtype(cells):
-        return seconds_of(pd.to_datetime(cells, utc=True)), None
+        return seconds_of(cells), None
     codes, texts = pd.factorize(cells)
     texts = pd.Series(texts, dtype=object)
-    if not pd.api.types.is_numeric_dtype(cells):
-        seconds, note = _read_texts(texts.astype(str).str.strip().str[:50])
-    else:  # such as 2024020105
+    if pd.api.types.is_numeric_dtype(cells):  # such as 2024020105
         texts = texts.map("{:.0f}".format)
-        stamps = texts.str.fullmatch(r"(1[6-9]|2[01])\d{6}(\d\d){0,3}").all() and len(texts) > 0
-        form = "%Y%m%d%H%M%S"[: texts.str.len().max() - 2] if stamps else ""
-        seconds, note = _parsed(texts, form) if stamps else None, None
-        seconds = None if not stamps or seconds.isna().any() else seconds
-    return seconds if seconds is None else seconds.reindex(codes).set_axis(cells.index), note
+        stamps = len(texts) and texts.str.fullmatch(r"(1[6-9]|2[01])\d{6}(\d\d){0,3}").all()
+        forms = ["%Y%m%d%H%M%S"[: len(texts[0]) - 2]] if stamps else []
+        found = {form: seconds_of(texts, form) for form in forms}
+    else:
+        found = _read_texts(texts.astype(str).str.strip().str[:50])
+    days = [form for form in found if form[1] not in "HI"]  # 01.02.20 is a date, not a clock time
+    if not found:
+        return None, None
+    form, note = min(days or found, key=lambda form: _unevenness(found[form])), None
+    if any(not found[other].equals(found[form]) for other in days):
+        words = {"d": "day", "m": "month", "b": "month", "y": "year"}
+        order = ", ".join(words[sign.lower()] for sign in re.findall("%([dmbyY])", form))
+        note = f"Dates such as {quoted(texts[0])} are read as {order}; no date rules out others."
+    seconds = found[form] if days else found[form] % 86400
+    return seconds.reindex(codes).set_axis(cells.index), note
+
+
+def _read_texts(texts):
+    """Return moments as seconds, by the formats that read most of them."""
+    if not texts.iloc[:100].str.contains(r"\d").any():
+        return {}
+    if texts.str.match(r"\d{4}-\d").all():
+        found = seconds_of(texts, "ISO8601")
+        if found.notna().all():
+            return {"ISO8601": found}
+    dotted = texts.str.contains(r"\d\.\d").mean() > 0.5
+    quarter, month = r"^(\d{4}) ?Q([1-4])$", lambda q: f"{q[1]} {3 * int(q[2]) - 2}"
+    for pattern, plain in (r"([a-zA-Z]{3})[a-zA-Z]+", r"\1"), (r"[\s/.,-]+", " "), (quarter, month):
+        texts = texts.str.replace(pattern, plain, regex=True)
+    sample = spread(texts, 200)
+    forms = [form for form in _FORMATS if not (dotted and form.startswith("%m %d"))]
+    forms = [form for form in forms if seconds_of(sample, form).notna().mean() > 0.5]
+    found = {form: seconds_of(texts, form) for form in forms}
+    most = max((seconds.count() for seconds in found.values()), default=0)
+    return {form: seconds for form, seconds in found.items() if seconds.count() == most}
 
 
 def is_clock(seconds):
@@ -296,49 +319,15 @@ def is_clock(seconds):
     return bool(seconds.dropna().between(0, 86399.999).all())
 
 
-def _read_texts(texts):
-    if not texts.iloc[:100].str.contains(r"\d").any():
-        return None, None
-    if texts.str.match(r"\d{4}-\d").all() and (moments := _parsed(texts, "ISO8601")).notna().all():
-        return moments, None
-    dotted, first = texts.str.contains(r"\d\.\d").mean() > 0.5, texts[0]
-    quarter, month = r"^(\d{4}) ?Q([1-4])$", lambda q: f"{q[1]} {3 * int(q[2]) - 2}"
-    for pattern, plain in (
-        (r"([a-zA-Z]{3})[a-zA-Z]+", r"\1"),
-        (r"[\s/.,-]+", " "),
-        (quarter, month),
-    ):
-        texts = texts.str.replace(pattern, plain, regex=True)
-    sample, found = spread(texts, 200), {}
-    for form in _FORMATS:
-        turned = dotted and form.startswith("%m %d")
-        if not turned and _parsed(sample, form).notna().mean() > 0.5:
-            found[form] = _parsed(texts, form)
-    most = max((seconds.count() for seconds in found.values()), default=0)
-    found = {form: seconds for form, seconds in found.items() if seconds.count() == most}
-    days = [form for form in found if form[1] not in "HI"]  # 01.02.20 is a date, not a clock time
-    if not days:
-        return next(iter(found.values())) % 86400 if found else None, None
-    form, note = min(days, key=lambda form: _unevenness(found[form])), None
-    if any(not found[other].equals(found[form]) for other in days):
-        words = {"d": "day", "m": "month", "b": "month", "y": "year"}
-        order = ", ".join(words[sign.lower()] for sign in re.findall("%([dmbyY])", form))
-        note = f"Dates such as {quoted(first)} are read as {order}; no date rules out others."
-    return found[form], note
-
-
 def spread(cells, count):
     """Return at most `count` cells, spread over a column."""
     return cells.iloc[:: max(1, -(-len(cells) // count))]
 
 
-def seconds_of(times):
-    """Return moments as seconds since 1970."""
+def seconds_of(cells, form=None):
+    """Return cells as seconds since 1970, NaN where they are not in this form."""
+    times = pd.to_datetime(cells, format=form, errors="coerce", utc=True)
     return (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-
-
-def _parsed(texts, form):
-    return seconds_of(pd.to_datetime(texts, format=form, errors="coerce", utc=True))
 
 
 def _unevenness(seconds):

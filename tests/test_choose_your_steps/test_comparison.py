@@ -213,16 +213,32 @@ def test_each_way_asks_as_keras_would_be_asked(make_trained_like, horizon, chang
     task = forecast_task([series, series[:60]], horizon=horizon, difference=change)
     model = make_trained_like(new_model(task))
     found = Scenario(4, way, None, [], [], [model.get_weights()])
-    pieces = []
-    for x, values, cut in zip(task.inputs, task.values, task.cuts, strict=True):
+    squared, moments = [], []
+    for n, (x, values, cut) in enumerate(zip(task.inputs, task.values, task.cuts, strict=True)):
         start, end = cut[COMPARE], cut[LAST]
         answers = asked_by_keras(model, x, way, (start - horizon, end - horizon))
         forecasts = answers * task.answered[1] + task.answered[0]
         forecasts += change * values[start - horizon : end - horizon]
-        pieces.append(np.array_split((forecasts - values[start:end]) ** 2, 8))
-    blocks = [np.concatenate(each) for each in zip(*pieces, strict=True)]
-    expected = [8 * each.sum() / sum(map(len, blocks)) for each in blocks]
+        squared.append((forecasts - values[start:end]) ** 2)
+        moments.append(task.times[n][start:end])
+    squared, moments = np.concatenate(squared), np.concatenate(moments)
+    pieces = np.array_split(np.unique(moments), 8)
+    expected = [8 * squared[np.isin(moments, piece)].sum() / len(squared) for piece in pieces]
     assert np.allclose(score(task, model, found, COMPARE)[0], expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("way", [CARRIED, CUT, OVERLAPPING])
+def test_a_sequence_that_ended_before_a_part_adds_nothing_to_it(make_trained_like, way):
+    series, times = logistic(100)[:, None], np.arange(100.0)
+    task = forecast_task([series[:40], series], times=[times[:40], times])
+    assert task.cuts[0][COMPARE:] == (40, 40, 40)
+    model = make_trained_like(new_model(task))
+    found = score(task, model, Scenario(4, way, None, [], [], [model.get_weights()]), COMPARE)
+    start, end = task.cuts[1][COMPARE : LAST + 1]
+    answers = asked_by_keras(model, task.inputs[1], way, (start - 1, end - 1))
+    squared = (answers * task.answered[1] + task.answered[0] - series[start:end, 0]) ** 2
+    expected = [8 * each.sum() / len(squared) for each in np.array_split(squared, 8)]
+    assert np.allclose(found[0], expected, rtol=1e-3)
 
 
 def test_training_stops_where_it_is_told_and_returns_nothing(quick, task, model):

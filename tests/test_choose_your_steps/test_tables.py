@@ -79,7 +79,7 @@ READ = {
         1,
         69,
         None,
-        ["the months of a year", "passed over: 1"],
+        ["runs from Jan to Dec", "passed over: 1"],
     ),
     "har": (["line"], ["timestep"], "value", 80, 64, 0, ["read as a sequence of 64 numbers"]),
     "ecb": (ONE, ["Date"], "USD", 1, 40, None, ["put in the order", "left out: 'RUB'"]),
@@ -194,6 +194,24 @@ def test_numbers_are_read_as_they_are_written(cells, sep, values):
     lines = [f"2024-01-0{n}{sep}{cell}" for n, cell in enumerate(cells * 3, start=1)]
     found = read("\n".join([f"date{sep}x", *lines]))
     assert column(found) == values * 3
+
+
+def test_thousands_are_read_beside_numbers_without_them():
+    lines = ["975;0,95", "1.865;1,95", "2.223;1.024,50", "2.333.000;0,5"]
+    found = read("\n".join(["Umsatz;Preis", *lines]))
+    assert column(found) == [975, 1865, 2223, 2333000]
+    assert column(found, 1) == [0.95, 1.95, 1024.5, 0.5]
+    said = read("date;x\n2024-01-01;975\n2024-01-02;2.333\n").notes
+    assert any("'2.333' is read as a decimal point. If it groups thousands" in n for n in said)
+
+
+@pytest.mark.parametrize(
+    "top", ["# a file\n# date;rain\n", "; date;rain\n", "// date;rain\n", "date;rain\n"]
+)
+def test_titles_may_stand_in_a_comment(top):
+    text = f"{top}2024-01-01;1,5\n2024-01-02;2,5\n2024-01-03;0,5\n# the end\n"
+    assert roles(text) == Roles(["rain"], [], ["date"])
+    assert column(read(text)) == [1.5, 2.5, 0.5]
 
 
 def test_an_ambiguous_comma_is_said():
@@ -316,7 +334,9 @@ def test_what_is_odd_about_time_is_said_with_its_line():
         "1 row with the same 'date' as in the row before" in n and "the first in line 4" in n
         for n in notes
     )
-    assert any("1 row with a step in 'date' unlike the others, the first in line 7" in n for n in notes)
+    assert any(
+        "1 row with a step in 'date' unlike the others, the first in line 7" in n for n in notes
+    )
 
 
 def test_months_are_even():
@@ -372,9 +392,27 @@ def test_sequences_that_run_at_the_same_time_are_cut_at_one_moment():
     lines = [
         f"2024-{n // 28 + 1:02d}-{n % 28 + 1:02d},{s},{n % 5}.5" for n in range(56) for s in "ab"
     ]
-    cuts = forecast_task(read(rows(*lines, header="date,station,x")).sequences).cuts
-    assert len(cuts) == 2
-    assert cuts[0] == cuts[1]
+    header = "date,station,x"
+    text = rows(*lines[1:40:2], *lines[40:], header=header)  # a begins three weeks later than b
+    table = read_table(text.encode())
+    found = guess_roles(table)
+    words = "in the order of 'date', cut at the same moments, forecasting"
+    assert words in describe_reading(table, found)
+    made = make_sequences(table, found.values, id=found.id, time=found.time)
+    assert made.names == ["b", "a"]
+    task = forecast_task(made.sequences, times=made.times)
+    for b, a in list(zip(*task.cuts, strict=True))[1:]:
+        assert b - a == 20
+    assert task.notes == ["The parts begin at the same moments in all sequences."]
+
+
+def test_sequences_that_count_their_own_timesteps_have_no_clock_in_common():
+    lines = [f"{s},{t},{t % 5}.5" for s, n in (("a", 30), ("b", 50)) for t in range(1, n)]
+    table = read_table(rows(*lines, header="unit,cycle,x").encode())
+    found = guess_roles(table)
+    assert (found.id, found.time) == (["unit"], ["cycle"])
+    assert "moments" not in describe_reading(table, found)
+    assert make_sequences(table, ["x"], id=found.id, time=found.time).times is None
 
 
 def test_differences_are_taken_within_a_sequence():

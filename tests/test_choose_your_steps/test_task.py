@@ -127,10 +127,60 @@ def test_blocks_are_pieces_of_time_or_groups_of_short_sequences(series):
     assert np.isfinite(block_errors(vowels, vowels.baselines["the mean"], COMPARE)).all()
 
 
+def test_with_times_all_are_cut_at_the_same_moments(series):
+    """One sequence runs from 0 to 300, one ends at 120, one begins at 60; by the hour."""
+    begins, ends = (0, 0, 60), (300, 120, 300)
+    times = [3600.0 * np.arange(a, b) for a, b in zip(begins, ends, strict=True)]
+    sequences = [series[a:b, None] for a, b in zip(begins, ends, strict=True)]
+    task = forecast_task(sequences, times=times)
+    moments = np.sort(np.concatenate(times))
+    stop, compare, last = (moments[n] for n in (317, 396, 561))  # 48, 60 and 85 % of 660
+    for each, cut in zip(times, task.cuts, strict=True):
+        assert cut == (
+            0,
+            *(int((each < border).sum()) for border in (stop, compare, last)),
+            len(each),
+        )
+    assert task.cuts[1][COMPARE:] == (120, 120, 120)
+    assert task.notes == ["The parts begin at the same moments in all sequences."]
+    other = forecast_task(sequences)
+    assert other.cuts[0] != task.cuts[0]
+    assert other.notes == []
+    change = forecast_task(sequences, times=times, difference=True)
+    assert [cut[END] for cut in change.cuts] == [299, 119, 239]
+
+
+def test_a_block_is_the_same_piece_of_time_in_every_sequence(series):
+    times = [np.arange(300.0), np.arange(60.0, 260.0)]
+    task = forecast_task([series[:, None], series[60:260, None]], times=times)
+    errors, moments = [], []
+    for x, each, cut in zip(task.values, task.times, task.cuts, strict=True):
+        begin, end = cut[COMPARE], cut[LAST]
+        errors.append((x[begin - 1 : end - 1] - x[begin:end]) ** 2)
+        moments.append(each[begin:end])
+    errors, moments = np.concatenate(errors), np.concatenate(moments)
+    pieces = np.array_split(np.unique(moments), 8)
+    expected = [8 * errors[np.isin(moments, piece)].sum() / len(errors) for piece in pieces]
+    assert np.allclose(block_errors(task, task.baselines["copying"], COMPARE), expected)
+
+
+def test_sequences_that_run_one_after_another_are_cut_by_their_lengths(series):
+    pieces = np.split(series[:, None], 5)
+    task = forecast_task(pieces, times=np.split(np.arange(300.0), 5))
+    assert task.cuts == forecast_task(pieces).cuts
+    assert task.notes == ["Most sequences do not run at the same time: each is cut by its length."]
+
+
+@pytest.mark.parametrize("times", [[[0, 1]], [np.arange(300)[::-1]], [range(300), range(300)]])
+def test_times_that_fit_no_sequences_are_refused(assert_refused, series, times):
+    words = "`times`", "Pass `times` of `make_sequences`"
+    assert_refused(lambda: forecast_task([series[:, None]], times=times), ValueError, *words)
+
+
 def test_long_and_short_sequences_are_said(series):
-    notes = forecast_task([np.resize(series, (20_000, 1)), series[:3, None]]).notes
+    notes = forecast_task([np.resize(series, (20_000, 1)), series[:2, None]]).notes
     assert notes == [
-        "1 sequences are too short and left out.",
+        "Sequences left out, too short or too late to train on: 1.",
         "To stay quick, the last 6,000 timesteps of each sequence are used.",
     ]
 

@@ -76,18 +76,18 @@ def read_table(source):
         way_out = f"A relative path is looked up from the folder {str(Path.cwd())!r}"
         received = f"{str(path)!r}, no file of this name"
         raise refusal("`source` must be the path of a file", received, way_out)
+    if isinstance(source, (pd.DataFrame, pd.Series)):
+        return _from_frame(pd.DataFrame(source), "the table")
     try:
-        frame = pd.DataFrame(source)
+        frame = pd.DataFrame(np.ma.asarray(source, float))
     except (TypeError, ValueError):
         frame = pd.DataFrame()
-    named = isinstance(source, (pd.DataFrame, pd.Series))
-    if not named and frame.select_dtypes(["number", "bool"]).empty:
+    if frame.empty:
         rule = "`source` must be a path, bytes, a DataFrame, or an array (timesteps, features)"
         way_out = "Pass numbers of one sequence, or a DataFrame whose rows are timesteps"
-        raise refusal(rule, f"{type(source).__name__} of shape {np.shape(frame)}", way_out)
-    if not named:
-        frame.columns = [f"feature {c}" for c in frame] if frame.shape[1] > 1 else ["value"]
-    return _from_frame(frame, "the table" if named else "the array")
+        raise refusal(rule, f"{type(source).__name__} that is none of them", way_out)
+    frame.columns = [f"feature {c}" for c in frame] if frame.shape[1] > 1 else ["value"]
+    return _from_frame(frame, "the array")
 
 
 def _from_bytes(content, name):
@@ -97,7 +97,7 @@ def _from_bytes(content, name):
             return _from_frame(pd.read_parquet(stream), name)
         if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
             sheets = pd.read_excel(stream, sheet_name=None, header=None)
-            sheet = next((sheet for sheet, cells in sheets.items() if cells.size), *sheets[:1])
+            sheet = next(iter(sheets))
             notes += [f"Sheet {sheet!r} of {len(sheets)} is read."] if len(sheets) > 1 else []
             content = sheets[sheet].to_csv(header=False, index=False).encode()
     except ImportError as problem:
@@ -376,18 +376,12 @@ def _in_order(table, groups, time, notes):
     if (np.diff(order)[np.diff(groups[order]) == 0] < 0).any():
         notes.append(f"The rows were put in the order of {said}.")
     uneven = (steps > 1.5 * usual) | ((steps > 0) & (steps < usual / 2))
-    for odd, words in (
-        (
-            steps == 0,
-            f"the same {said} as in the row before (a column for `id` may tell them apart)",
-        ),
-        (uneven, f"a step in {said} unlike the others"),
-    ):
+    twice = f"the same {said} as in the row before (a column for `id` may tell them apart)"
+    for odd, words in ((steps == 0, twice), (uneven, f"a step in {said} unlike the others")):
         if odd.any():
+            words = f"{counted(odd.sum(), 'row')} with {words}"
             first = _place(table, order[odd.argmax()])
-            notes.append(
-                f"{counted(odd.sum(), 'row')} with {words}, the first {first}. Each row is a timestep."
-            )
+            notes.append(f"{words}, the first {first}. Each row is a timestep.")
     return order, moments
 
 
@@ -416,7 +410,7 @@ def _moments(table, time, notes):
 
 
 def _filled(rows, groups, notes):
-    """Fill gaps with the value before; return also which rows are left: from the first values on."""
+    """Fill gaps with the value before; return also which rows are left: those that have one."""
     filled = rows.groupby(groups).ffill()
     kept = filled.notna().all(axis=1).to_numpy()
     gaps = rows[kept].isna().sum()

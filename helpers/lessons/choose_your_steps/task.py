@@ -136,7 +136,7 @@ def _cut(sequences, times, horizon, difference):
 
 
 def _cuts(times):
-    """Return where the four parts of each sequence begin, at the same moments, and where it ends."""
+    """Return where the four parts of each sequence begin, at the same moments, and its end."""
     moments = np.sort(np.concatenate(times))
     last = len(moments) - max(1, 15 * len(moments) // 100)
     compare = last - max(1, 25 * len(moments) // 100)

@@ -14,7 +14,7 @@ MAX_ROWS = 5_000_000
 MONTHS = re.findall("...", "janfebmaraprmayjunjulaugsepoctnovdec")
 _GAPS = ["-", "--", "---", "***", ".", "..", "?", ":", "…", "na", "nil", "NAN", "missing"]
 _EMPTY = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "#N/A", *_GAPS]
-_COMMENT = re.compile(r"^[ \t]*[#%](.*)$", re.MULTILINE)
+_COMMENT = r"(?m)^[ \t]*(?:[#%]|//)(.*)$"
 _NUMBER = {  # by decimal sign; thousands are grouped by the other sign, or a blank
     point: r"(?i)[-+−]?[$€£]?(?=[.,]?\d)"
     rf"([1-9]\d{{0,2}}([{group}'’ \xa0\u202f]\d{{3}})+|\d*)(\{point}\d*)?(e[-+]?\d+)?( ?%)?"
@@ -49,9 +49,8 @@ def counted(count, word):
 
 def parse(content, name, notes):
     """Return the table in a text file; what was decided about it joins `notes`."""
-    text = re.sub("\r\n?", "\n", _decode(content, name, notes))
-    comments = _COMMENT.findall(text[: 2**20])
-    text = _COMMENT.sub("", text) if comments else text
+    commented = re.sub("\r\n?", "\n", _decode(content, name, notes))
+    text = re.sub(_COMMENT, "", commented)
     head = "\n".join(text[: 2**21].split("\n")[:400])
     sep, decimal = _layout(head)
     rows = _rows(head, sep)
@@ -63,12 +62,17 @@ def parse(content, name, notes):
     if (widths == width).mean() < 0.5:  # lines of all lengths
         width = max(len(line.split(sep.strip(" ") or None)) for line in text.split("\n"))
     first, titles = _head(rows, width, decimal, notes)
-    if titles is None:
-        commented = _rows(comments[-1], sep).to_numpy().ravel() if comments else []
-        titles = commented if len(commented) == width else []
+    above = re.findall(_COMMENT, "\n".join(commented.split("\n", first)[:first]))
+    if not any(titles) and above:  # the titles may stand in the last comment
+        titles = _rows(above[-1], sep).to_numpy().ravel()
+        titles = list(titles) if len(titles) == width else []
+    titles = [*titles, *[""] * (width - len(titles))]
+    points = set(re.findall(r"(?<![\d.])\d+\.\d+(?![\d.])", head))
     if decimal == "," and re.search(r"\d,\d", head):
         notes.append("Decimals are read with a comma.")
-    titles = [*titles, *[""] * (width - len(titles))]
+    elif sep == ";" and points and all(re.fullmatch(r"\d{1,3}\.\d{3}", each) for each in points):
+        way_out = "If it groups thousands, pass `pd.read_csv(path, sep=';', thousands='.')`."
+        notes.append(f"The point in {quoted(min(points))} is read as a decimal point. {way_out}")
     frame = _read(text, name, sep, decimal, first, len(titles), notes)
     useless = [c for c in frame if not titles[c] and frame[c].isna().all()]
     frame.columns = unique(re.sub(r"(?i)\\time.*", "", title) for title in titles)
@@ -159,8 +163,9 @@ def _head(rows, width, decimal, notes):
         shown = quoted(next(filter(None, rows.loc[passed[0]])))
         where = ", ".join(str(line + 1) for line in passed[:8])
         notes.append(f"Lines above the data passed over: {where} ({shown}).")
-    titles = None if best is None else rows.loc[best].dropna().tolist()
-    titles = ["", *titles] if titles and len(titles) == width - 1 else titles
+    titles = [] if best is None else rows.loc[best].dropna().tolist()
+    titles = titles[1:] if len(titles) == width + 1 and not titles[0] else titles  # "; a;b"
+    titles = ["", *titles] if len(titles) == width - 1 else titles
     return rows.index[min(len(above), len(rows) - 1)], titles
 
 
@@ -234,8 +239,7 @@ def _turned(frame, notes):
     }
     for label, columns in found.items():
         if 2 * len(columns) > max(4, frame.shape[1]):
-            words = f"as a sequence from {columns[0]} to {columns[-1]}"
-            notes.append(f"Turned: each line is read {words}.")
+            notes.append(f"Turned: each line runs from {columns[0]} to {columns[-1]}.")
             keep = numeric[:1] if label == "month" else [c for c in text if c not in columns]
             return _long(frame, [c for c in keep if c not in columns], columns, label, notes)
     alike = len({re.sub(r"\d+$", "", c) for c in numeric}) == 1 and len(numeric) >= 20

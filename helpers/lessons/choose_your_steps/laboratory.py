@@ -62,35 +62,43 @@ class _Laboratory(Explorer):
     @property
     def chosen(self):
         """The recommended scenario; where none is, the one with the lowest error."""
-        lowest = next(iter(rules.candidates(self.comparison)), None)
-        return rules.choose(self.comparison) or lowest
+        measured = rules.candidates(self.comparison)
+        if not measured:
+            raise ValueError(
+                "`lab` must have measured a scenario. Received: none. Press Train, or call "
+                "`lab.train([1, 4, 16])` and `lab.trainer.wait()`."
+            )
+        return rules.choose(self.comparison) or measured[0]
 
     def table(self):
         """Return the typical misses in the part for comparing as a pandas.DataFrame."""
-        rows = [(name, "", number(each), "", "", "") for name, each in self._baselines.items()]
-        best = self._baselines[rules.best_baseline(self.comparison)]
+        rows = [(name, "", number(each), "", "") for name, each in self._baselines.items()]
         for s in self.comparison.scenarios:
             seeds = sorted(s.errors, key=typical)
-            beats = "yes" if rules.against_baseline(self.comparison, s).clear else "not shown"
-            beats = "no" if rules.difference(s.errors, best).clear else beats
             spread = f"{number(seeds[0])} to {number(seeds[-1])}"
-            rows.append((s.steps, s.way, number(s.errors), spread, beats, f"{min(s.seconds):.1f}"))
-        columns = "steps", "asked", "typical miss", "by seed", "beats baselines", "seconds"
-        return pd.DataFrame(rows, columns=columns)
+            rows.append((s.steps, s.way, number(s.errors), spread, f"{sum(s.seconds):.1f}"))
+        return pd.DataFrame(
+            rows, columns=["steps", "asked", "typical miss", "by seed", "seconds in all"]
+        )
 
     def advise(self):
         """Return the recommendation, and line by line what it rests on."""
-        if self.chosen is None:
-            return self._recommend()
-        found = rules.against_baseline(self.comparison, self.chosen)
-        times = found.mean / max(found.standard_error, 1e-300)
-        return f"""{self._recommend()}
+        best, s = rules.best_baseline(self.comparison), self.chosen
+        line = f"{best}, which typically misses by {number(self._baselines[best])} {self._unit}"
+        chosen = f"{_name(s)}, which misses by {number(s.errors)}"
+        said = f"Use {line.strip()}. No model misses by less; nearest: {chosen}."
+        if typical(s.errors) <= typical(self._baselines[best]):
+            said = f"Use {line.strip()}. That {chosen}, is better has not been shown."
+        if rules.choose(self.comparison):
+            said = f"Use {chosen}. That is clearly better than {line.strip()}."
+        found = rules.against_baseline(self.comparison, s)
+        return f"""{said}
 
-{_name(self.chosen)}, against {rules.best_baseline(self.comparison)}:
+{_name(s)}, against {best}:
 mean squared error lower by {_short(found.mean)}
 in the 8 blocks of time by {", ".join(map(_short, found.blocks))}
 standard error of that mean: {_short(found.standard_error)}
-so it is {times:.1f} standard errors; 2 are clear"""
+so it is {found.mean / max(found.standard_error, 1e-300):.1f} standard errors; 2 are clear"""
 
     def open_last_part(self):
         """Return the typical misses of the best baseline and the chosen scenario in both parts."""
@@ -103,18 +111,6 @@ so it is {times:.1f} standard errors; 2 are clear"""
     def train_on_all(self):
         """Return the model with the weights of the chosen scenario, trained on all the data."""
         return rules.train_on_all(self.task, self._model, self.chosen)
-
-    def _recommend(self):
-        best = rules.best_baseline(self.comparison)
-        line = f"{best}, which typically misses by {number(self._baselines[best])} {self._unit}"
-        if self.chosen is None:
-            return f"Nothing is trained yet. The best baseline is {line.strip()}."
-        chosen = f"{_name(self.chosen)}, which misses by {number(self.chosen.errors)}"
-        if rules.choose(self.comparison):
-            return f"Use {chosen}. That is clearly better than {line.strip()}."
-        if typical(self.chosen.errors) > typical(self._baselines[best]):
-            return f"Use {line.strip()}. No model misses by less; nearest: {chosen}."
-        return f"Use {line.strip()}. That {chosen}, is better has not been shown."
 
     def _run(self, steps):
         ways = [(n, way) for n in dict.fromkeys(steps) for way in (CARRIED, CUT)]
@@ -144,7 +140,8 @@ so it is {times:.1f} standard errors; 2 are clear"""
 
     def _draw(self, steps):
         ax = plots.fresh_axes(self.figure.axes[0])
-        tops = [typical(self._baselines[rules.best_baseline(self.comparison)])]
+        best = rules.best_baseline(self.comparison)
+        tops = [typical(self._baselines[best])]
         ax.axhline(tops[0], **_BASELINE, gid=plots.DRAWN)
         said = []
         for s in self.comparison.scenarios:
@@ -159,7 +156,8 @@ so it is {times:.1f} standard errors; 2 are clear"""
         ax.set_ylim(0, 1.1 * max(tops))
         plots.add_position(ax, steps)
         said = "; ".join(said) or "not measured yet, press Train"
-        return f"steps = {steps}: {said}. {self._recommend()}"
+        baseline = f"{best} {number(self._baselines[best])} {self._unit}"
+        return f"steps = {steps}: {said}. Best baseline: {baseline.strip()}."
 
 
 def number(errors):

@@ -6,6 +6,7 @@ pandas reads; this finds out the options, and says so. Nothing in a file is eval
 import csv
 import io
 import re
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -117,9 +118,9 @@ def _rows(text, sep):
     reader, rows, line = csv.reader(io.StringIO(text), delimiter=sep, skipinitialspace=True), {}, 0
     for row in reader:
         if any(cells := [cell.strip() for cell in row]):
-            rows[line] = pd.Series(cells)
+            rows[line] = cells
         line = reader.line_num
-    return pd.DataFrame(rows, dtype=object).T
+    return pd.DataFrame([*zip_longest(*rows.values())], columns=[*rows], dtype=object).T
 
 
 def _layout(head):
@@ -310,7 +311,7 @@ def _read_texts(texts):
     quarter, month = r"^(\d{4}) ?Q([1-4])$", lambda q: f"{q[1]} {3 * int(q[2]) - 2}"
     for pattern, plain in (r"([a-zA-Z]{3})[a-zA-Z]+", r"\1"), (r"[\s/.,-]+", " "), (quarter, month):
         texts = texts.str.replace(pattern, plain, regex=True)
-    sample = spread(texts, 200)
+    sample = spread(texts, 40)
     forms = [form for form in _FORMATS if not (dotted and form.startswith("%m %d"))]
     forms = [form for form in forms if seconds_of(sample, form).notna().mean() > 0.5]
     found = {form: seconds_of(texts, form) for form in forms}

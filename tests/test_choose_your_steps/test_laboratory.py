@@ -47,7 +47,7 @@ def train(lab, *steps):
 
 def test_at_first_it_knows_the_best_baseline(lab):
     assert "steps = 1: not measured yet, press Train" in lab.words
-    assert "Best baseline: a linear regression on the last" in lab.words
+    assert "Best baseline (a linear regression on the last" in lab.words
     assert lab.words.endswith(" tides.")
     for call in (lab.advise, lab.open_last_part, lab.train_on_all):
         with pytest.raises(ValueError, match=r"`lab` must have measured .*Press Train"):
@@ -62,7 +62,7 @@ def test_each_length_is_measured_carried_and_reset_and_asked_in_three_ways(lab, 
     assert png != before
     assert alt == said == words
     assert words.startswith(
-        "steps = 1: carried 0.707; reset, cut 1.41; reset, overlapping 0.775. Best baseline: a"
+        "steps = 1: carried 0.707; reset, cut 1.41; reset, overlapping 0.775. Best baseline (a"
     )
     assert lab.advise().startswith(
         "Use windows of 1, carried, which misses by 0.707. That is clearly better than a linear"

@@ -156,8 +156,8 @@ so it is {found.mean / max(found.standard_error, 1e-300):.1f} standard errors; 2
         ax.set_ylim(0, 1.1 * max(tops))
         plots.add_position(ax, steps)
         said = "; ".join(said) or "not measured yet, press Train"
-        baseline = f"{best} {number(self._baselines[best])} {self._unit}"
-        return f"steps = {steps}: {said}. Best baseline: {baseline.strip()}."
+        baseline = f"({best}): {number(self._baselines[best])} {self._unit}"
+        return f"steps = {steps}: {said}. Best baseline {baseline.strip()}."
 
 
 def number(errors):

@@ -50,16 +50,13 @@ class Roles(NamedTuple):
 
 
 class Sequences(NamedTuple):
-    """The sequences of a table, each a (timesteps, features) array in order and without gaps.
-
-    `times` has the moments of each, where they run by one clock; otherwise it is None.
-    """
+    """The sequences of a table, each a (timesteps, features) array in order and without gaps."""
 
     sequences: list
     names: list
     features: list
     notes: list
-    times: list | None
+    times: list | None  # their moments, where they run by one clock
 
 
 def read_table(source):
@@ -171,9 +168,8 @@ def _place(table, row):
 
 def _listed(columns):
     """Return the names of columns, the first six of them."""
-    shown = [quoted(column) for column in columns]
-    shown = shown[:6] + [f"{len(shown) - 6:,} more"] * (len(shown) > 6)
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+    more = [f"{len(columns) - 6:,} more"] if len(columns) > 6 else []
+    return ", ".join([*map(quoted, columns[:6]), *more])
 
 
 def _says(title, words):
@@ -199,7 +195,7 @@ def _kind(table, column):
     is_text = 2 * numbers.count() <= len(cells)
     seconds, _ = text_files.read_dates(cells if is_text else numbers)
     if seconds is not None and seconds.notna().all():
-        return "clock" if text_files.is_clock(seconds) else "date"
+        return "clock" if seconds.between(0, 86399.999).all() else "date"
     if is_text:
         names = set(cells.astype(str).str.strip().str.lower().str[:3])
         said = names <= {"mon", "tue", "wed", "thu", "fri", "sat", "sun"} or _says(column, _WHEN)
@@ -387,7 +383,7 @@ def _in_order(table, groups, time, notes):
 
 def _moments(table, time, notes):
     """Return the moments of rows as numbers, NaN where unread."""
-    total, parts, dated = np.zeros(len(table)), {}, False
+    total, parts = np.zeros(len(table)), {}
     for column, kind in (_kinds(table[time]) if time else {}).items():
         cells = table[column]
         plain = pd.to_numeric(cells, errors="coerce").astype(float)
@@ -397,15 +393,12 @@ def _moments(table, time, notes):
             continue
         seconds, note = text_files.read_dates(cells)
         total = total + (plain if seconds is None else seconds).to_numpy()
-        dated |= seconds is not None and not text_files.is_clock(seconds)
         notes += [note] if note else []
-    if not dated and parts.keys() & {"year", "quarter", "month"}:
-        months = parts.get("month", 1) + 3 * (parts.get("quarter", 1) - 1)
-        first = {"year": parts.get("year", 1970), "month": months, "day": 1}
-        first = pd.to_datetime(pd.DataFrame(first, table.index), errors="coerce", utc=True)
-        total = total + text_files.seconds_of(first).to_numpy()
-    for part in [part for part in parts if not dated or _PARTS[part][2] < 86400]:
-        total = total + (parts[part].to_numpy() - (part in ("week", "day"))) * _PARTS[part][2]
+    months = parts.get("month", 1) + 3 * (parts.get("quarter", 1) - 1)
+    first = {"year": parts.get("year", 1970), "month": months, "day": 1}
+    total = total + text_files.seconds_of(pd.DataFrame(first, table.index)).to_numpy()
+    for part, cells in parts.items():
+        total = total + (cells.to_numpy() - (part in ("week", "day"))) * _PARTS[part][2]
     return total
 
 

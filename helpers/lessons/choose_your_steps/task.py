@@ -78,13 +78,10 @@ def block_errors(task, forecasts, part):
     of the eight is that of all errors. `forecasts` are as those in `task.baselines`.
     """
     squared, moments = [], []
-    for forecast, values, times, cut in zip(
-        forecasts, task.values, task.times, task.cuts, strict=True
-    ):
-        begin, end = cut[part], cut[part + 1]
-        off = forecast[begin - task.horizon : end - task.horizon] - values[begin:end]
-        squared.append(off**2)
-        moments.append(times[begin:end])
+    for n, (forecast, x) in enumerate(zip(forecasts, task.values, strict=True)):
+        begin, end = task.cuts[n][part : part + 2]
+        squared.append((forecast[begin - task.horizon : end - task.horizon] - x[begin:end]) ** 2)
+        moments.append(task.times[n][begin:end])
     if max(map(len, squared)) < _BLOCKS:
         moments = [np.full(len(each), n) for n, each in enumerate(squared)]
     moments, squared = np.concatenate(moments), np.concatenate(squared)
@@ -99,13 +96,12 @@ def baseline_errors(task, part):
 
 
 def _check_times(times, sequences):
-    lengths = [len(each) for each in sequences]
     times = [np.asarray(each, float) for each in times]
-    if [*map(len, times)] != lengths or any((np.diff(each) < 0).any() for each in times):
+    fit = [*map(len, times)] == [*map(len, sequences)]
+    if not fit or any((np.diff(each) < 0).any() for each in times):
         raise ValueError(
             "`times` must list the moments of each sequence in order, one a timestep. Received: "
-            f"{[*map(len, times)][:9]} moments for {lengths[:9]} timesteps, or out of order. Pass "
-            "`times` of `make_sequences`, or None."
+            f"lengths {[*map(len, times)][:9]}. Pass `times` of `make_sequences`, or None."
         )
     return times
 

@@ -139,11 +139,9 @@ def _layout(head):
 
 def _kinds(rows, decimal):
     """Return 1 for each cell that is a number, 2 for a date, 0 for another, NaN for none."""
-
-    def kind(cell):
-        return 1 if re.fullmatch(_NUMBER[decimal], cell) else 2 * bool(re.fullmatch(_DATE, cell))
-
-    return rows.where(~rows.isin(_EMPTY)).map(lambda cell: kind(cell[:60]), na_action="ignore")
+    number, date = re.compile(_NUMBER[decimal]).fullmatch, re.compile(_DATE).fullmatch
+    rows = rows.where(~rows.isin(_EMPTY))
+    return rows.map(lambda cell: 1 if number(cell[:60]) else 2 * bool(date(cell[:60])), "ignore")
 
 
 def _head(rows, width, decimal, notes):
@@ -317,11 +315,6 @@ def _read_texts(texts):
     found = {form: seconds_of(texts, form) for form in forms}
     most = max((seconds.count() for seconds in found.values()), default=0)
     return {form: seconds for form, seconds in found.items() if seconds.count() == most}
-
-
-def is_clock(seconds):
-    """Return whether moments lie within one day: a time without a date."""
-    return bool(seconds.dropna().between(0, 86399.999).all())
 
 
 def spread(cells, count):

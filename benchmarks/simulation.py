@@ -107,8 +107,8 @@ def main():
     lines = [
         "# What the comparison recommends where the answer is known",
         "",
-        "Made by `python -m benchmarks.simulation --runs 100 --kinds …`, or `--runs 10`: so many "
-        f"series of a kind, from seeds 0, 1, …, of {_TIMESTEPS} timesteps; windows of 1 and 16, "
+        "Made by `python -m benchmarks.simulation --runs … --kinds …`, with as many runs as a row "
+        f"says: series from seeds 0, 1, …, of {_TIMESTEPS} timesteps; windows of 1 and 16, "
         "three seeds each. The last columns: the lowest typical miss of a model divided by that "
         "of the best baseline, median and 5th to 95th percentile; how often the task noted that "
         "there may be a trend.",

@@ -177,9 +177,7 @@ def _softmax_hint(answer, scores, mask):
         if np.allclose(answer.sum(), 1):
             return "the shares of all rows together add up to 1, not each row's. Over which axis?"
     if not np.allclose(answer.sum(axis=1), 1):
-        return (
-            f"the first row's shares add up to {answer[0].sum():.2f}. Over which axis do you sum?"
-        )
+        return f"row 0 adds up to {answer[0].sum():.2f}. Over which axis do you sum?"
     return "each row adds up to 1, but the shares are not those of e to the power of the score."
 
 

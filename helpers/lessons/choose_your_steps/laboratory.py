@@ -158,7 +158,7 @@ so it is {times:.1f} standard errors; 2 are clear"""
                 ax.plot([x], [typical(s.errors)], **_STYLES[s.way], gid=plots.DRAWN)
             if s.steps == steps:
                 said.append(f"{s.way} {number(s.errors)}")
-        ax.set_ylim(0, 1.1 * max(tops))
+        ax.set_ylim(0, 1.1 * max(tops) or 1)  # a baseline may be right everywhere
         plots.add_position(ax, steps)
         said = "; ".join(said) or "not measured yet, press Train"
         return f"steps = {steps}: {said}. {self._recommend()}"

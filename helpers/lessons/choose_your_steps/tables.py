@@ -76,7 +76,7 @@ def read_table(source):
         return _from_frame(pd.DataFrame(source), "the table")
     try:
         array = np.ma.asarray(source)
-    except ValueError:  # rows of unequal length
+    except Exception:  # rows of unequal length, or what is no array
         array = np.ma.asarray(None)
     if array.ndim not in (1, 2) or array.dtype.kind not in "biuf" or not array.size:
         rule = "`source` must be a path, bytes, a DataFrame, or an array (timesteps, features)"

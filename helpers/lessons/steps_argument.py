@@ -17,8 +17,8 @@ from helpers.explorers import (
     labelled_slider,
     plural,
 )
-from helpers.quiet import keras
-from helpers.validation import check_whole_number
+from helpers.quiet import keras, tf
+from helpers.validation import check_array, check_whole_number
 from helpers.windows import sliding_windows
 
 AGAIN = {"facecolor": "#E69F00", "edgecolor": "white", "hatch": "xx"}
@@ -104,6 +104,7 @@ def watch_fit(*data, **options):
     >>> watch_fit(numbers, numbers, batch_size=2, epochs=2).epochs
     [[0, 1, 2, 3, 4], [0, 1, 2, 3, 4]]
     """
+    _check_data(data)
     epochs = []
 
     def note(numbers, outputs):
@@ -121,12 +122,26 @@ def watch_fit(*data, **options):
     return Watched(epochs, said)
 
 
+def _check_data(data):
+    """Raise unless it is `x, y` or one object that gives batches, which Keras looks into itself."""
+    gives = (tf.data.Dataset, keras.utils.PyDataset)
+    if len(data) == 1 and (hasattr(data[0], "__next__") or isinstance(data[0], gives)):
+        return
+    shapes = [check_array(each, "data", ("rows", "1")).shape for each in data]
+    if len(shapes) != 2 or shapes[0] != shapes[1] or shapes[0][1] != 1:
+        raise ValueError(
+            "`data` must be `x, y`, both of shape (rows, 1), or one dataset, generator or "
+            f"PyDataset. Received: arrays of shapes {shapes}."
+        )
+
+
 def explore_epochs(n_rows=10, *, batch_size=4, steps_per_epoch=2, epochs=4):
     """Move rows, batch size, `steps_per_epoch` and epochs, and see which rows each epoch draws.
 
     The arguments say where the sliders start: 1 to 16 rows, 1 to 6 of the others;
     `steps_per_epoch` is not given if None.
     """
+    check_whole_number("n_rows", n_rows, maximum=_MOST_ROWS)
     if steps_per_epoch is not None:
         steps_per_epoch = check_whole_number("steps_per_epoch", steps_per_epoch, maximum=_MOST)
     (ax,) = plots.new_axes(height=4.4)
@@ -219,7 +234,7 @@ def explore_targets(timesteps=20, *, steps=5, stride=1, horizon=1):
 
     The series has `timesteps`, at least 10; the others say where their sliders start.
     """
-    timesteps = check_whole_number("timesteps", timesteps, minimum=10)
+    timesteps = check_whole_number("timesteps", timesteps, minimum=10, maximum=200)
     series = np.arange(timesteps)[:, None]
     above, below = plots.new_axes(2, height=6.4)
 

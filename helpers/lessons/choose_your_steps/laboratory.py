@@ -7,7 +7,8 @@ from helpers import plots
 from helpers.explorers import CARRY_STYLE, Explorer, Position, Trainer, labelled_slider
 from helpers.lessons.choose_your_steps import comparison as rules
 from helpers.lessons.choose_your_steps.comparison import CARRIED, CUT, OVERLAPPING, typical
-from helpers.lessons.choose_your_steps.task import COMPARE, LAST, STOP, baseline_errors
+from helpers.lessons.choose_your_steps.task import COMPARE, LAST, STOP, Task, baseline_errors
+from helpers.lessons.choose_your_steps.text_files import check_made
 from helpers.validation import check_list, check_whole_number
 
 _POINT = {"linestyle": "", "markersize": 8}
@@ -31,7 +32,8 @@ def explore_steps(task, *, unit=""):
     Nothing trains before `train([1, 4, 16])` or the button; `trainer.wait()` waits for the end.
     What was measured before a stop stays, and is not measured again.
     """
-    return _Laboratory(task, unit)
+    check_made("task", task, Task, "forecast_task")
+    return _Laboratory(task, str(unit))
 
 
 class _Laboratory(Explorer):
@@ -153,7 +155,7 @@ so it is {found.mean / max(found.standard_error, 1e-300):.1f} standard errors; 2
                 ax.plot([x], [typical(s.errors)], **_STYLES[s.way], gid=plots.DRAWN)
             if s.steps == steps:
                 said.append(f"{s.way} {number(s.errors)}")
-        ax.set_ylim(0, 1.1 * max(tops))
+        ax.set_ylim(0, 1.1 * max(tops) or 1)  # a baseline may be right everywhere
         plots.add_position(ax, steps)
         said = "; ".join(said) or "not measured yet, press Train"
         baseline = f"({best}): {number(self._baselines[best])} {self._unit}"

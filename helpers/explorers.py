@@ -18,7 +18,7 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from helpers import plots
+from helpers import pages, plots
 from helpers.probes import gradient_reach, state_reach
 from helpers.validation import check_flag, check_whole_number
 from helpers.windows import split_windows
@@ -53,6 +53,8 @@ class Explorer(widgets.VBox):
         self.controls = {
             name: getattr(control, "slider", control) for name, control in controls.items()
         }
+        self.labels = {name: control.description for name, control in controls.items()}
+        self.positions = list(positions)
         rows = [*controls.values(), *extra, self.picture, self._readout]
         super().__init__([self._look_at(positions), *rows] if positions else rows)
         self.redraw()
@@ -76,6 +78,26 @@ class Explorer(widgets.VBox):
         row = widgets.HBox([label, *buttons], layout={"flex_flow": "row wrap"})
         return widgets.VBox([row, self._says])
 
+    @property
+    def values(self):
+        """The controls' present values, by name."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def look(self, values):
+        """Return the picture for `values`, (height, width, 4) pixels, and its words."""
+        with self._drawing:
+            words = self.draw(**values)
+            return self._canvas.pixels(), words
+
+    def save(self, path):
+        """Save one page, as "reach.html", on which the controls work without Python.
+
+        Every setting is drawn beforehand; where that would be more than 400, those of the first
+        slider and of as many other controls as fit, with the rest as they stand here and at the
+        named positions. What was trained so far is shown, and nothing trains on the page.
+        """
+        return pages.save_page(self, path)
+
     def redraw(self, change=None):
         """Draw for the controls' present values."""
         if self._moving:
@@ -83,8 +105,8 @@ class Explorer(widgets.VBox):
         if change is not None:
             self._says.value = ""  # it was said of another place
         with self._drawing:
-            self.words = self.draw(**{name: c.value for name, c in self.controls.items()})
-            self._png = base64.b64encode(self._canvas.png()).decode()
+            pixels, self.words = self.look(self.values)
+            self._png = base64.b64encode(_png(pixels)).decode()
             self.picture.value = _image(self._png, self.words, self.figure)
             self._readout.value = f'<p role="status">{escape(self.words)}</p>'
 
@@ -97,7 +119,7 @@ class _Labelled(widgets.HBox):
     """A `slider` and the entry that names it: sliders have no accessible name."""
 
     def __init__(self, entry, slider, *, by="value"):
-        self.slider = slider
+        self.slider, self.description = slider, entry.description
         widgets.link((slider, by), (entry, by))
         super().__init__([entry, slider])
 
@@ -272,13 +294,13 @@ def _reached(values, at):
 
 
 class _Canvas:
-    """A figure as PNG: axes and legends are drawn once, what moves between them each time."""
+    """A figure's pixels: axes and legends are drawn once, what moves between them each time."""
 
     def __init__(self, figure):
         self.figure, self._canvas = figure, FigureCanvasAgg(figure)
         self._frame = self._background = None
 
-    def png(self):
+    def pixels(self):
         if self._background is None:
             self.figure.draw_without_rendering()
             self.figure.set_layout_engine("none")  # found once: it doubles the time
@@ -290,7 +312,7 @@ class _Canvas:
         self._canvas.restore_region(self._background)
         for artist in sorted(moving, key=lambda artist: artist.zorder):
             artist.axes.draw_artist(artist)
-        return _png(np.asarray(self._canvas.buffer_rgba()))
+        return np.asarray(self._canvas.buffer_rgba())
 
     def _draw_background(self, moving):
         for artist in moving:

@@ -193,12 +193,13 @@ def _control(axis, at, *, plays):
     label, last = escape(axis.label), len(axis.says) - 1
     said = list(enumerate(map(escape, axis.says)))
     if axis.kind == "range":
-        play = '<button class="play" aria-pressed="false">Play</button>' if plays else ""
-        return (
-            f'<div class="control"><label><span>{label}</span> <input type="range" min="0" '
-            f'max="{last}" value="{at}"></label> <span class="value" aria-hidden="true">'
-            f"{escape(axis.says[at])}</span> {play}</div>"
+        inside = (
+            f'<label><span>{label}</span> <input type="range" min="0" max="{last}" value="{at}" '
+            f'aria-valuetext="{said[at][1]}"> '
+            f'<span class="value" aria-hidden="true">{said[at][1]}</span></label>'
         )
+        play = ' <button class="play" aria-pressed="false">Play</button>' if plays else ""
+        return f'<div class="control">{inside}{play}</div>'
     if axis.kind == "radio":
         on = {at: " checked"}
         inside = f"<legend>{label}</legend> " + " ".join(

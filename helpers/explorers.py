@@ -12,6 +12,7 @@ import time
 import zlib
 from functools import cache
 from html import escape
+from pathlib import Path
 from typing import NamedTuple
 
 import ipywidgets as widgets
@@ -93,10 +94,21 @@ class Explorer(widgets.VBox):
         """Save one page, as "reach.html", on which the controls work without Python.
 
         Every setting is drawn beforehand; where that would be more than 400, those of the first
-        slider and of as many other controls as fit, with the rest as they stand here and at the
-        named positions. What was trained so far is shown, and nothing trains on the page.
+        slider and of as many other controls as fit, the others standing as here and at the named
+        positions. What was trained so far is shown, and nothing trains on the page.
         """
-        return pages.save_page(self, path)
+        if not isinstance(path, str | Path):
+            raise TypeError(f"`path` must be the name of a file. Received: {path!r}.")
+        path = Path(path)
+        if path.suffix != ".html" or not path.parent.is_dir():
+            raise ValueError(
+                "`path` must end in .html and lie in a folder that exists, as 'reach.html' does. "
+                f"Received: {str(path)!r}."
+            )
+        name = path.stem.replace("_", " ")
+        body = f"<main>\n<h1>{escape(name)}</h1>\n{pages.part(self)}</main>"
+        path.write_text(pages.page(name, body), encoding="utf-8")
+        return path
 
     def redraw(self, change=None):
         """Draw for the controls' present values."""

@@ -94,11 +94,19 @@ function ask(question, number) {
   const verdict = question.querySelector("[role=status]");
   for (const radio of question.querySelectorAll("input")) {
     radio.name = `question ${number}`;
-    radio.addEventListener("input", () => (verdict.innerHTML = radio.dataset.answer));
+    radio.addEventListener("input", () => (verdict.innerHTML = radio.dataset.reply));
   }
 }
 
+// What is too wide scrolls, by keyboard too.
+const reach = () =>
+  document.querySelectorAll("pre, .table, math").forEach((wide) => {
+    if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
+  });
+
+addEventListener("resize", reach);
 document.addEventListener("DOMContentLoaded", () => {
+  reach();
   document.querySelectorAll(".explorer").forEach(start);
   document.querySelectorAll(".question").forEach(ask);
 });

@@ -1,4 +1,4 @@
-"""Explorers and questions as parts of a page that needs no Python: HTML, a style, a script.
+"""Explorers as parts of a page that needs no Python: HTML, a style, a script.
 
 Every setting of an explorer is drawn beforehand and stands in the page with its words; `page.js`
 moves between them. Where that would be too many, the main control moves and as many others as fit,
@@ -19,7 +19,6 @@ import numpy as np
 from PIL import Image
 
 _MOST = 400  # settings in a page
-_LARGEST = 6_000_000  # bytes of a page
 _HERE = Path(__file__).parent
 
 
@@ -36,39 +35,28 @@ class _Axis(NamedTuple):
         return next((i for i, own in enumerate(self.sets) if own.items() <= values.items()), None)
 
 
-def save_page(explorer, path):
-    """Write a page on which the controls of an explorer work without Python; return its path."""
-    if not isinstance(path, str | Path):
-        raise TypeError(f"`path` must be the name of a file. Received: {path!r}.")
-    path = Path(path)
-    if path.suffix != ".html" or not path.parent.is_dir():
-        raise ValueError(
-            "`path` must end in .html and lie in a folder that exists, as 'reach.html' does. "
-            f"Received: {str(path)!r}."
-        )
-    title = escape(path.stem.replace("_", " "))
-    body = f"<main>\n<h1>{title}</h1>\n{explorer_part(explorer)}</main>"
-    page = (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{title}</title>\n{head()}</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
-    if len(page) > _LARGEST:
-        raise ValueError(
-            f"`path` must take at most {_LARGEST / 1e6:.0f} MB. Received: an explorer whose page "
-            f"has {len(page) / 1e6:.1f} MB. Give it fewer or shorter sequences."
-        )
-    path.write_text(page, encoding="utf-8")
-    return path
+def page(title, body, *, style=""):
+    """Return a whole page around its parts, with what moves them and a `style` of its own."""
+    own, script = ((_HERE / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{escape(title)}</title>
+<style>
+{own}{style}</style>
+<script>
+{script}</script>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
 
 
-def head():
-    """Return the style and the script of all parts, which a page holds once."""
-    style, script = ((_HERE / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    return f"<style>\n{style}</style>\n<script>\n{script}</script>\n"
-
-
-def explorer_part(explorer):
+def part(explorer):
     """Return an explorer as HTML: native controls, picture and words, and all settings as JSON."""
     start = explorer.values
     axes = _axes(explorer, start)
@@ -96,18 +84,6 @@ def explorer_part(explorer):
         for n, (axis, at) in enumerate(zip(axes, stands, strict=True))
     )
     return _section(explorer, "\n".join(controls), data)
-
-
-def question_part(question):
-    """Return a `Question` as HTML: radio buttons, named by the question, and an answer to each."""
-    choices = "\n".join(
-        f'<label><input type="radio" data-answer="{escape(answer)}"> <span>{choice}</span></label>'
-        for choice, answer in zip(question.choices, question.answers, strict=True)
-    )
-    return (
-        f'<fieldset class="question">\n<legend>{question.text}</legend>\n{choices}\n'
-        '<p role="status"></p>\n</fieldset>\n'
-    )
 
 
 def _axes(explorer, start):

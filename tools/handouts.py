@@ -1,4 +1,4 @@
-"""Make the lessons as pages that need no Python: ``python tools/handouts.py [00 01 …]``.
+"""Make the lessons as pages that need no Python: ``python -m tools.handouts [00 01 …]``.
 
 Each page in build/handouts holds a lesson as it is stored, but for its explorers and questions: the
 cells that make an explorer run again, and every setting of it is drawn into the page. Chromium,
@@ -49,6 +49,12 @@ NEEDS = (
     )
     + " and open `{name}` in JupyterLab."
 )
+INDEX = f"""# {PROJECT["description"]}
+
+Each lesson is a page that needs no Python and no network. You predict, answer, and move sliders.
+Take 00 to 05 in this order, then any of the others. Their words stand in the
+[glossary](docs/glossary.md).
+"""
 FOLDED = "What it prints: predict before you look"
 
 
@@ -63,8 +69,7 @@ def main(names):
             print(f"{path.name}: {size / 1e6:.1f} MB, {seconds:.0f} s", flush=True)
             if size > MOST_BYTES:
                 sys.exit(f"{path.name} is larger than {MOST_BYTES / 1e6:.0f} MB.")
-    for name, title, text in documents():
-        write_page(OUT / name, title, [nbformat.v4.new_markdown_cell(text)])
+    make_others()
     print_pdfs([OUT / f"{path.stem}.html" for path in chosen])
     print(f"{len(chosen)} lessons in {time.perf_counter() - start:.0f} s: {OUT / 'index.html'}")
 
@@ -93,6 +98,12 @@ def make_lesson(path, out=OUT):
     return target, time.perf_counter() - start
 
 
+def make_others(out=OUT):
+    """Write the pages that are no lesson: the index, and what the lessons lead to."""
+    for name, title, text in documents():
+        write_page(out / name, title, [nbformat.v4.new_markdown_cell(text)])
+
+
 # --- what moves --------------------------------------------------------------------------------
 
 
@@ -112,7 +123,7 @@ def explorers_of(notebook):
             if made.error_in_exec and "raises-exception" not in cell.metadata.get("tags", []):
                 raise RuntimeError(f"{cell.id}: {cell.source}") from made.error_in_exec
             if isinstance(made.result, Explorer) and made.result.controls:
-                found[cell.id] = pages.explorer_part(made.result)
+                found[cell.id] = pages.part(made.result)
     finally:
         os.chdir(here)
     return found
@@ -146,8 +157,22 @@ def questions_of(cell):
         return ""
     asked = {"ask": ask, "judge": judge}[called[1]](called[2])
     if called[1] == "ask":
-        return pages.question_part(asked.question)
-    return "\n".join(map(pages.question_part, asked.questions))
+        return question_part(asked)
+    return "\n".join(map(question_part, asked.children[1:]))
+
+
+def question_part(asked):
+    """Return a question as HTML: radio buttons in a group with its name, a reply to each choice."""
+    labels = []
+    for index, choice in enumerate(asked.choices):
+        asked.index = index
+        reply = html.escape(asked.verdict)
+        labels.append(
+            f'<label><input type="radio" data-reply="{reply}"> <span>{choice}</span></label>'
+        )
+    legend, choices = f"<legend>{asked.text}</legend>", "\n".join(labels)
+    status = '<p role="status"></p>'
+    return f'<fieldset class="question">\n{legend}\n{choices}\n{status}\n</fieldset>'
 
 
 # --- what is stored ----------------------------------------------------------------------------
@@ -165,7 +190,9 @@ def outputs_of(cell, part):
             shown.append(f'<div class="table">{data["text/html"]}</div>')
         elif output.output_type == "error":
             shown.append(f"<pre>{html.escape(strip_ansi(chr(10).join(output.traceback)))}</pre>")
-        elif not part or output.get("text") != f"{words_of(cell)}\n":
+        elif output.get("text") == f"{words_of(cell)}\n":
+            shown.append("" if part else f"<p>{html.escape(words_of(cell))}</p>")
+        else:
             shown.append(f"<pre>{html.escape(strip_ansi(output.get('text', words)))}</pre>")
     return "\n".join(shown)
 
@@ -198,14 +225,8 @@ def write_page(target, title, cells):
         r'href="(?:\.\./)?(?:notebooks/|docs/)?(\w+)\.(?:ipynb|md)', r'href="\1.html', body
     )
     body = re.sub(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$", formula, body)
-    target.write_text(
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{html.escape(title)}</title>\n{pages.head()}<style>\n{style()}</style>\n</head>\n"
-        f'<body>\n<nav><a href="index.html">All lessons</a></nav>\n<main>\n{body}\n</main>\n'
-        "</body>\n</html>\n",
-        encoding="utf-8",
-    )
+    body = f'<nav><a href="index.html">All lessons</a></nav>\n<main>\n{body}\n</main>'
+    target.write_text(pages.page(title, body, style=style()), encoding="utf-8")
 
 
 def formula(found):
@@ -227,10 +248,10 @@ def style():
 def documents():
     """Give name, title and text of each page that is no lesson: the index, words, symptoms."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    head, *parts = re.split(r"^(?=## )", readme, flags=re.MULTILINE)
-    kept = [part for part in parts if part.startswith(("## The lessons", "## Questions"))]
-    yield "index.html", "Lessons", re.sub(r"!\[.*?\]\(.*?\)\n", "", head) + "".join(kept)
-    for path in sorted((ROOT / "docs").glob("*.md")):
+    table = re.search(r"(?:^\|.*\n)+", readme.split("## The lessons\n")[1], re.MULTILINE)[0]
+    questions = readme.split("## Questions\n")[1].split("\n## ")[0]
+    yield "index.html", PROJECT["description"], f"{INDEX}\n{table}\n## Questions\n{questions}"
+    for path in (*sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks" / "simulation.md"):
         text = path.read_text(encoding="utf-8")
         yield f"{path.stem}.html", text.splitlines()[0].removeprefix("# "), text
 
@@ -248,4 +269,6 @@ def print_pdfs(made):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    from tools import handouts  # a lesson that runs takes the name of `__main__` from this file
+
+    handouts.main(sys.argv[1:])

@@ -100,7 +100,7 @@ function ask(question, number) {
 
 // What is too wide scrolls, by keyboard too.
 const reach = () =>
-  document.querySelectorAll("pre, .table, math").forEach((wide) => {
+  document.querySelectorAll("pre, .table").forEach((wide) => {
     if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
   });
 

@@ -203,13 +203,14 @@ def _section(explorer, controls, data):
         looks = f'<p class="looks">Look at this: {looks}</p>\n<p class="says" role="status"></p>\n'
     width, height = (explorer.figure.get_size_inches() * explorer.figure.dpi).astype(int)
     settings = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return f"""<section class="explorer" aria-label="Explorer">
+    names = escape(", ".join(explorer.labels.values()))
+    return f"""<div class="explorer" role="group" aria-label="explorer: {names}">
 {looks}{controls}
 <img class="picture" width="{width}" height="{height}" alt="{words}"
  src="data:image/webp;base64,{data["pictures"][picture]}">
 <p class="words" role="status">{words}</p>
 <script type="application/json">{settings}</script>
-</section>
+</div>
 """
 
 

@@ -65,7 +65,7 @@ def test_a_page_holds_every_part_of_its_lesson(folder, name):
     judged = sum(bool(re.match(r"judge\(", source)) for source in sources)
     assert html.count('<fieldset class="question">') == asked + 6 * judged
     moving = sum(bool(re.search(r"^(?!lab =).*\bexplore_\w+\(", s, re.M)) for s in sources)
-    assert html.count('<section class="explorer"') >= (name != "12_choose_your_steps") * moving
+    assert html.count('<div class="explorer"') >= (name != "12_choose_your_steps") * moving
     folded = sum(source.count("<details>") for source in sources)
     folded += len(handouts.deciding_cells(stored(name)))
     assert html.count("<details>") == folded

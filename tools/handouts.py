@@ -232,7 +232,8 @@ def write_page(target, title, cells):
 def formula(found):
     """Return a formula as MathML, which browsers show without a script."""
     latex, display = html.unescape(found[1] or found[2]), "block" if found[1] else "inline"
-    return latex2mathml.converter.convert(latex, display=display)
+    made = latex2mathml.converter.convert(latex, display=display)
+    return f'<span class="table">{made}</span>' if display == "block" else made
 
 
 def style():

@@ -15,9 +15,11 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
+import anywidget
 import ipywidgets as widgets
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from traitlets import Unicode
 
 from helpers import pages, plots
 from helpers.probes import gradient_reach, state_reach
@@ -50,7 +52,7 @@ class Explorer(widgets.VBox):
         self.figure, self.draw, self._canvas = figure, draw, _Canvas(figure)
         self._moving = False
         self._drawing = threading.RLock()  # a slider may move at the moment when a training ends
-        self.picture, self._readout, self._says = (widgets.HTML() for _ in range(3))
+        self.picture, self._readout, self._says = widgets.HTML(), _Status(), _Status()
         self.controls = {
             name: getattr(control, "slider", control) for name, control in controls.items()
         }
@@ -58,6 +60,7 @@ class Explorer(widgets.VBox):
         self.positions = list(positions)
         rows = [*controls.values(), *extra, self.picture, self._readout]
         super().__init__([self._look_at(positions), *rows] if positions else rows)
+        self.add_class("explorer-of-lessons")
         self.redraw()
         for control in self.controls.values():
             control.observe(self.redraw, "value")
@@ -70,7 +73,7 @@ class Explorer(widgets.VBox):
                     self.controls[name].value = value
                 self._moving = False
             self.redraw()
-            self._says.value = f'<p role="status">{escape(position.says)}</p>'
+            self._says.value = position.says
 
         buttons = [widgets.Button(description=p.name, layout={"width": "auto"}) for p in positions]
         for button, position in zip(buttons, positions, strict=True):
@@ -120,11 +123,21 @@ class Explorer(widgets.VBox):
             pixels, self.words = self.look(self.values)
             self._png = base64.b64encode(_png(pixels)).decode()
             self.picture.value = _image(self._png, self.words, self.figure)
-            self._readout.value = f'<p role="status">{escape(self.words)}</p>'
+            self._readout.value = self.words
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         return bundle | {"image/png": self._png, "text/plain": self.words}
+
+
+class _Status(anywidget.AnyWidget):
+    """Words that are read out when they change: the node stays, and its text changes.
+
+    Around an explorer's controls it keeps the arrow keys, which JupyterLab takes for its own.
+    """
+
+    _esm = Path(__file__).with_name("status.js")
+    value = Unicode().tag(sync=True)
 
 
 class _Labelled(widgets.HBox):
@@ -148,7 +161,7 @@ class Trainer(widgets.HBox):
         self._ended.set()
         self._button = widgets.Button(description="Train", icon="play")
         self._bar = widgets.FloatProgress(0.0, max=1.0, description="training", style=LABEL)
-        self._status = widgets.HTML()
+        self._status = _Status()
         self._button.on_click(lambda _: self.stop() if self.busy else self.start(*arguments()))
         super().__init__([self._button, self._bar, self._status])
 
@@ -200,7 +213,7 @@ class Trainer(widgets.HBox):
         self._ended.set()
 
     def _say(self, words):
-        self._status.value = f'<span role="status">{escape(words)}</span>'
+        self._status.value = words
 
     def _wait(self):
         # Not `Thread.join`: where that is interrupted, Python 3.11 takes the thread for ended.

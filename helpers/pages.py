@@ -60,16 +60,26 @@ def part(explorer):
     """Return an explorer as HTML: native controls, picture and words, and all settings as JSON."""
     start = explorer.values
     axes = _axes(explorer, start)
+    data = _settings_of(explorer, axes, start)
+    main = next((n for n, axis in enumerate(axes) if axis.kind == "range"), None)
+    controls = (
+        _control(axis, at, plays=n == main)
+        for n, (axis, at) in enumerate(zip(axes, data["at"], strict=True))
+    )
+    return _section(explorer, "\n".join(controls), data)
+
+
+def _settings_of(explorer, axes, start):
+    """Return what the script needs: every setting drawn, each picture and sentence once."""
     pictures, words = {}, {}
     frames = [
         (pictures.setdefault(_webp(pixels), len(pictures)), words.setdefault(said, len(words)))
         for pixels, said in map(explorer.look, _settings(axes, start))
     ]
     explorer.redraw()  # its figure holds the last setting
-    stands = [axis.place(start) for axis in axes]
-    data = {
+    return {
         "says": [axis.says for axis in axes],
-        "at": stands,
+        "at": [axis.place(start) for axis in axes],
         "frames": frames,
         "pictures": list(pictures),
         "words": list(words),
@@ -78,12 +88,6 @@ def part(explorer):
             for p in explorer.positions
         ],
     }
-    main = next((n for n, axis in enumerate(axes) if axis.kind == "range"), None)
-    controls = (
-        _control(axis, at, plays=n == main)
-        for n, (axis, at) in enumerate(zip(axes, stands, strict=True))
-    )
-    return _section(explorer, "\n".join(controls), data)
 
 
 def _axes(explorer, start):

@@ -207,8 +207,7 @@ def _section(explorer, controls, data):
         looks = f'<p class="looks">Look at this: {looks}</p>\n<p class="says" role="status"></p>\n'
     width, height = (explorer.figure.get_size_inches() * explorer.figure.dpi).astype(int)
     settings = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    names = escape(", ".join(explorer.labels.values()))
-    return f"""<div class="explorer" role="group" aria-label="explorer: {names}">
+    return f"""<div class="explorer" role="group" aria-label="explorer">
 {looks}{controls}
 <img class="picture" width="{width}" height="{height}" alt="{words}"
  src="data:image/webp;base64,{data["pictures"][picture]}">

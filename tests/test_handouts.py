@@ -65,7 +65,7 @@ def test_a_page_holds_every_part_of_its_lesson(folder, name):
     judged = sum(bool(re.match(r"judge\(", source)) for source in sources)
     assert html.count('<fieldset class="question">') == asked + 6 * judged
     moving = sum(bool(re.search(r"^(?!lab =).*\bexplore_\w+\(", s, re.M)) for s in sources)
-    assert html.count('<div class="explorer"') >= (name != "12_choose_your_steps") * moving
+    assert html.count('class="explorer"') >= (name != "12_choose_your_steps") * moving
     folded = sum(source.count("<details>") for source in sources)
     folded += len(handouts.deciding_cells(stored(name)))
     assert html.count("<details>") == folded
@@ -149,7 +149,7 @@ class TestInChromium:
                         expected.verdict,
                     )
 
-    @pytest.mark.parametrize("name", [*NAMES, *OTHERS])
+    @pytest.mark.parametrize("name", [*NAMES, *(OTHERS if MADE else OTHERS[:1])])
     def test_axe_finds_nothing_and_nothing_sticks_out(self, browser, folder, name):
         for scheme, width in LOOKS:
             with opened(browser, folder / f"{name}.html", width=width, color_scheme=scheme) as page:

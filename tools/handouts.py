@@ -225,6 +225,8 @@ def write_page(target, title, cells):
         r'href="(?:\.\./)?(?:notebooks/|docs/)?(\w+)\.(?:ipynb|md)', r'href="\1.html', body
     )
     body = re.sub(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$", formula, body)
+    body = re.sub(r'<a href="\.\./[^"]*">(.*?)</a>', r"\1", body)  # no page is made of it
+    body = re.sub(r"<table>.*?</table>", r'<div class="table">\g<0></div>', body, flags=re.DOTALL)
     body = f'<nav><a href="index.html">All lessons</a></nav>\n<main>\n{body}\n</main>'
     target.write_text(pages.page(title, body, style=style()), encoding="utf-8")
 

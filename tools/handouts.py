@@ -206,6 +206,8 @@ def words_of(cell):
 
 def image(png, words):
     """Return a stored picture as lossless WebP with its words."""
+    if words.startswith("<Figure"):  # a picture that has no words: its code says what it shows
+        words = "What the code above draws."
     file = io.BytesIO()
     Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB").save(file, "WEBP", lossless=True)
     source = base64.b64encode(file.getvalue()).decode()

@@ -9,13 +9,14 @@ LAB = $(PY) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow
 	--LabApp.default_url=/lab/tree/notebooks/00_which_steps.ipynb \
 	--LabApp.extension_manager=readonly
 
-.PHONY: help lab test lint notebooks bench claims fuzz soak oracles matrix constraints
+.PHONY: help lab test lint notebooks bench claims fuzz soak oracles matrix constraints handouts
 
 help:
 	@echo "make lab          open the lessons in JupyterLab"
 	@echo "make test         run every test"
 	@echo "make lint         check code and notebooks with ruff"
 	@echo "make notebooks    run and store every lesson again (NAMES='00 01' for some)"
+	@echo "make handouts     make each lesson as a page that needs no Python, with a PDF (NAMES=01 for one)"
 	@echo "make bench        measure the speed and write benchmarks/README.md"
 	@echo "make claims       run what the lessons say of Keras on several versions, write docs/claims.md"
 	@echo "make fuzz         call the lessons' functions with bad arguments at random (CALLS, SECONDS, SEED)"
@@ -37,6 +38,11 @@ lint: $(MADE)
 
 notebooks: $(MADE)
 	$(PY) tools/store.py $(NAMES)
+
+# The pages are then looked at in Chromium, where present: every control, offline, light and dark.
+handouts: $(MADE)
+	$(PY) -m tools.handouts $(NAMES)
+	HANDOUTS=build/handouts $(PY) -m pytest -q tests/test_handouts.py
 
 bench: $(MADE)
 	$(PY) -m benchmarks

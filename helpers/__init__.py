@@ -12,6 +12,7 @@ models      small Keras models; their state, read, set and reset
 engine      a model as a function of a window and a state
 training    training and predicting window by window
 probes      what a model remembers: states, reach, masks
+pages       an explorer as a page whose controls move without Python
 explorers   sliders around probes and plots, and the button that trains
 exercises   how a question is asked and an exercise checked
 lessons     what one lesson alone needs: a file a lesson, named as its notebook

@@ -12,13 +12,16 @@ import time
 import zlib
 from functools import cache
 from html import escape
+from pathlib import Path
 from typing import NamedTuple
 
+import anywidget
 import ipywidgets as widgets
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from traitlets import Unicode
 
-from helpers import plots
+from helpers import pages, plots
 from helpers.probes import gradient_reach, state_reach
 from helpers.validation import check_flag, check_whole_number
 from helpers.windows import split_windows
@@ -51,12 +54,15 @@ class Explorer(widgets.VBox):
         self.figure, self.draw, self._canvas = figure, draw, _Canvas(figure)
         self._moving = False
         self._drawing = threading.RLock()  # a slider may move at the moment when a training ends
-        self.picture, self._readout, self._says = (widgets.HTML() for _ in range(3))
+        self.picture, self._readout, self._says = widgets.HTML(), _Status(), _Status()
         self.controls = {
             name: getattr(control, "slider", control) for name, control in controls.items()
         }
+        self.labels = {name: control.description for name, control in controls.items()}
+        self.positions = list(positions)
         rows = [*controls.values(), *extra, self.picture, self._readout]
         super().__init__([self._look_at(positions), *rows] if positions else rows)
+        self.add_class("explorer-of-lessons")
         self.redraw()
         for control in self.controls.values():
             control.observe(self.redraw, "value")
@@ -69,7 +75,7 @@ class Explorer(widgets.VBox):
                     self.controls[name].value = value
                 self._moving = False
             self.redraw()
-            self._says.value = f'<p role="status">{escape(position.says)}</p>'
+            self._says.value = position.says
 
         buttons = [widgets.Button(description=p.name, layout={"width": "auto"}) for p in positions]
         for button, position in zip(buttons, positions, strict=True):
@@ -78,6 +84,37 @@ class Explorer(widgets.VBox):
         row = widgets.HBox([label, *buttons], layout={"flex_flow": "row wrap"})
         return widgets.VBox([row, self._says])
 
+    @property
+    def values(self):
+        """The controls' present values, by name."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def look(self, values):
+        """Return the picture for `values`, (height, width, 4) pixels, and its words."""
+        with self._drawing:
+            words = self.draw(**values)
+            return self._canvas.pixels(), words
+
+    def save(self, path):
+        """Save one page, as "reach.html", on which the controls work without Python.
+
+        Every setting is drawn beforehand; where that would be more than 400, those of the first
+        slider and of as many other controls as fit, the others standing as here and at the named
+        positions. What was trained so far is shown, and nothing trains on the page.
+        """
+        if not isinstance(path, str | Path):
+            raise TypeError(f"`path` must be the name of a file. Received: {path!r}.")
+        path = Path(path)
+        if path.suffix != ".html" or not path.parent.is_dir():
+            raise ValueError(
+                "`path` must end in .html and lie in a folder that exists, as 'reach.html' does. "
+                f"Received: {str(path)!r}."
+            )
+        name = path.stem.replace("_", " ")
+        body = f"<main>\n<h1>{escape(name)}</h1>\n{pages.part(self)}</main>"
+        path.write_text(pages.page(name, body), encoding="utf-8")
+        return path
+
     def redraw(self, change=None):
         """Draw for the controls' present values."""
         if self._moving:
@@ -85,21 +122,31 @@ class Explorer(widgets.VBox):
         if change is not None:
             self._says.value = ""  # it was said of another place
         with self._drawing:
-            self.words = self.draw(**{name: c.value for name, c in self.controls.items()})
-            self._png = base64.b64encode(self._canvas.png()).decode()
+            pixels, self.words = self.look(self.values)
+            self._png = base64.b64encode(_png(pixels)).decode()
             self.picture.value = _image(self._png, self.words, self.figure)
-            self._readout.value = f'<p role="status">{escape(self.words)}</p>'
+            self._readout.value = self.words
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         return bundle | {"image/png": self._png, "text/plain": self.words}
 
 
+class _Status(anywidget.AnyWidget):
+    """Words that are read out when they change: the node stays, and its text changes.
+
+    Around an explorer's controls it keeps the arrow keys, which JupyterLab takes for its own.
+    """
+
+    _esm = Path(__file__).with_name("status.js")
+    value = Unicode().tag(sync=True)
+
+
 class _Labelled(widgets.HBox):
     """A `slider` and the entry that names it: sliders have no accessible name."""
 
     def __init__(self, entry, slider, *, by="value"):
-        self.slider = slider
+        self.slider, self.description = slider, entry.description
         widgets.link((slider, by), (entry, by))
         super().__init__([entry, slider])
 
@@ -116,7 +163,7 @@ class Trainer(widgets.HBox):
         self._ended.set()
         self._button = widgets.Button(description="Train", icon="play")
         self._bar = widgets.FloatProgress(0.0, max=1.0, description="training", style=LABEL)
-        self._status = widgets.HTML()
+        self._status = _Status()
         self._button.on_click(lambda _: self.stop() if self.busy else self.start(*arguments()))
         super().__init__([self._button, self._bar, self._status])
 
@@ -168,7 +215,7 @@ class Trainer(widgets.HBox):
         self._ended.set()
 
     def _say(self, words):
-        self._status.value = f'<span role="status">{escape(words)}</span>'
+        self._status.value = words
 
     def _wait(self):
         # Not `Thread.join`: where that is interrupted, Python 3.11 takes the thread for ended.
@@ -274,13 +321,13 @@ def _reached(values, at):
 
 
 class _Canvas:
-    """A figure as PNG: axes and legends are drawn once, what moves between them each time."""
+    """A figure's pixels: axes and legends are drawn once, what moves between them each time."""
 
     def __init__(self, figure):
         self.figure, self._canvas = figure, FigureCanvasAgg(figure)
         self._frame = self._background = None
 
-    def png(self):
+    def pixels(self):
         if self._background is None:
             self.figure.draw_without_rendering()
             self.figure.set_layout_engine("none")  # found once: it doubles the time
@@ -292,7 +339,7 @@ class _Canvas:
         self._canvas.restore_region(self._background)
         for artist in sorted(moving, key=lambda artist: artist.zorder):
             artist.axes.draw_artist(artist)
-        return _png(np.asarray(self._canvas.buffer_rgba()))
+        return np.asarray(self._canvas.buffer_rgba())
 
     def _draw_background(self, moving):
         for artist in moving:

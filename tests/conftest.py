@@ -228,7 +228,6 @@ def shown():
         *_, readout = explorer.children
         (alt,) = re.findall(r'alt="([^"]*)"', explorer.picture.value)
         (png,) = re.findall(r'src="data:image/png;base64,([^"]*)"', explorer.picture.value)
-        (said,) = re.findall(r'<p role="status">(.*)</p>', readout.value)
-        return base64.b64decode(png), unescape(alt), unescape(said), explorer.words
+        return base64.b64decode(png), unescape(alt), readout.value, explorer.words
 
     return shown

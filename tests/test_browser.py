@@ -77,6 +77,7 @@ def test_lesson_runs_and_moves(lab, page, lesson):
         _move_from_end_to_end(page, sliders.nth(index))
     explorers = page.locator(".jupyter-widgets.widget-vbox").filter(has=page.locator("img"))
     for index in range(explorers.count()):
+        _keep_arrows(page, explorers.nth(index))
         _train(page, explorers.nth(index))
     _answer(page)
     _assert_no_errors(page, lesson)
@@ -147,6 +148,26 @@ def _shown(explorer):
         "alt": picture.get_attribute("alt"),
         "readout": explorer.locator("[role=status]").last.inner_text(),
     }
+
+
+def _keep_arrows(page, explorer):
+    """An arrow key on a box or a button stays in its cell; the words keep their node."""
+    words = explorer.locator("[role=status]").last
+    words.evaluate("node => node.kept = true")
+    active = "document.querySelector('.jp-Notebook .jp-mod-active')?.dataset.windowedListIndex"
+    for control in explorer.locator("input[type=checkbox], button").all()[:2]:
+        control.focus()
+        before = page.evaluate(active)
+        for key in ("ArrowDown", "ArrowUp", "ArrowUp"):
+            page.keyboard.press(key)
+            assert page.evaluate(active) == before
+            assert control.evaluate("each => each === document.activeElement")
+        if control.get_attribute("type") == "checkbox":
+            shown = _shown(explorer)
+            page.keyboard.press("Space")
+            assert _settled(page, explorer, different_from=shown) != shown
+            page.keyboard.press("Space")
+    assert words.evaluate("node => node.kept")
 
 
 def _train(page, explorer):

@@ -204,7 +204,7 @@ def test_an_error_in_the_thread_is_shown(parts, monkeypatch):
     monkeypatch.setattr(reach, "train_windows", fail)
     explorer, button, _, status = parts
     explorer.train()
-    assert "RuntimeError: no more &lt;memory&gt;" in status.value
+    assert "RuntimeError: no more <memory>" in status.value
     assert button.description == "Train"
 
 

@@ -21,9 +21,7 @@ SECTIONS = [
 ]
 READ = {page: (PAGES / page).read_text(encoding="utf-8") for page in lessons()}
 ASKED = [
-    (page, name)
-    for page, lesson in lessons().items()
-    for name in lesson.called(r'^ask\("(.+)"\)')
+    (page, name) for page, lesson in lessons().items() for name in lesson.called(r'^ask\("(.+)"\)')
 ]
 EXERCISES = [
     (page, name)

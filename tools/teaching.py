@@ -109,14 +109,10 @@ class Lesson:
     def positions_of(self, name):
         """Return the positions that a cell gives an explorer, or that it gives itself."""
         (cell,) = [c.source for c in self.notebook.cells if f"{name}(" in c.source]
-        given = re.findall(r"positions=lesson\.(\w+)", cell)
         explore = getattr(self.module, name, None)
-        names = given or (_globals_of(explore) if explore else [])
-        for candidate in names:
-            found = getattr(self.module, candidate, None)
-            if isinstance(found, (tuple, list)) and found and isinstance(found[0], Position):
-                return found
-        return ()
+        names = re.findall(r"positions=lesson\.(\w+)", cell)
+        found = [getattr(self.module, given) for given in names] or _globals_of(explore)
+        return next((value for value in found if _are_positions(value)), ())
 
     def solution(self, name):
         """Return the solution of an exercise, as the lesson gives it."""
@@ -125,7 +121,9 @@ class Lesson:
             for n, cell in enumerate(self.notebook.cells)
             if cell.cell_type == "code" and f"lesson.{name}(" in cell.source
         ]
-        text = self.notebook.cells[at + 1].source.replace("<details><summary>Solution</summary>", "")
+        text = self.notebook.cells[at + 1].source.replace(
+            "<details><summary>Solution</summary>", ""
+        )
         return text.replace("</details>", "").strip()
 
 
@@ -201,7 +199,13 @@ def _choices(question):
         )
     ]
     return "\n".join(
-        [f"> {question.text}", "", "| | choice | the lesson replies |", "| --- | --- | --- |", *rows]
+        [
+            f"> {question.text}",
+            "",
+            "| | choice | the lesson replies |",
+            "| --- | --- | --- |",
+            *rows,
+        ]
     )
 
 
@@ -219,10 +223,16 @@ def _values(values):
 
 
 def _globals_of(function):
-    """Return the global names that a function's code uses, inner functions' too."""
-    code = getattr(function, "__wrapped__", function).__code__
-    inner = [const for const in code.co_consts if hasattr(const, "co_names")]
-    return [*code.co_names, *(name for part in inner for name in part.co_names)]
+    """Give the global values that a function uses, and that a class of the same module does."""
+    for name in function.__code__.co_names:
+        value = function.__globals__.get(name)
+        yield value
+        if isinstance(value, type) and value.__module__ == function.__module__:
+            yield from _globals_of(value.__init__)
+
+
+def _are_positions(value):
+    return isinstance(value, (tuple, list)) and {type(one) for one in value} == {Position}
 
 
 def _cell(text):

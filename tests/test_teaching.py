@@ -130,7 +130,7 @@ def test_a_page_says_what_to_do_in_other_times(page):
 
 
 def test_the_door_has_a_question_and_its_answer(page):
-    assert re.search(r"^\*\*.+\?\*\* \S", section(page, "At the door"), re.MULTILINE | re.DOTALL)
+    assert re.search(r"^\*\*.+\?\*\*\s\S", section(page, "At the door"), re.MULTILINE | re.DOTALL)
 
 
 def test_what_is_written_fits_on_two_sheets_and_its_lines_on_a_screen(page):

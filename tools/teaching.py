@@ -95,8 +95,14 @@ class Lesson:
 
     def question(self, name):
         """Return a question with the lesson's reply to each choice, or sentences to judge."""
-        is_judged = name in self.called(r'^judge\("(.+)"\)')
-        return _sentences(judge(name)) if is_judged else _choices(ask(name).question)
+        ((heading, asked),) = [
+            (heading, cell.source)
+            for heading, cells in _parts(self.notebook)
+            for cell in cells
+            if cell.source in (f'ask("{name}")', f'judge("{name}")')
+        ]
+        shown = _choices(ask(name)) if asked.startswith("ask") else _sentences(judge(name))
+        return f"### {heading}: `{name}`\n\n{shown}"
 
     def positions(self, name):
         """Return the named positions of an explorer."""
@@ -115,16 +121,16 @@ class Lesson:
         return next((value for value in found if _are_positions(value)), ())
 
     def solution(self, name):
-        """Return the solution of an exercise, as the lesson gives it."""
+        """Return the solution of an exercise, as the lesson gives it, below the exercise's name."""
         (at,) = [
             n
             for n, cell in enumerate(self.notebook.cells)
             if cell.cell_type == "code" and f"lesson.{name}(" in cell.source
         ]
-        text = self.notebook.cells[at + 1].source.replace(
-            "<details><summary>Solution</summary>", ""
-        )
-        return text.replace("</details>", "").strip()
+        before, _, after = (cell.source for cell in self.notebook.cells[at - 1 : at + 2])
+        title = re.search(r"^## (Ex.+)|^\*\*(.+?)\.?\*\*", before, re.MULTILINE)
+        answer = re.sub(r"<details><summary>Solution</summary>|</details>", "", after).strip()
+        return f"### {title[1] or title[2]}\n\n{answer}"
 
 
 @cache
@@ -191,7 +197,8 @@ def _events(cells):
     return ", ".join([*asked, *moved, *checked])
 
 
-def _choices(question):
+def _choices(asked):
+    question = asked.question
     rows = [
         f"| {letter}{' ✔' if n == question.right else ''} | {_cell(choice)} | {_cell(answer)} |"
         for n, (letter, choice, answer) in enumerate(

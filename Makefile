@@ -9,13 +9,14 @@ LAB = $(PY) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow
 	--LabApp.default_url=/lab/tree/notebooks/00_which_steps.ipynb \
 	--LabApp.extension_manager=readonly
 
-.PHONY: help lab test lint notebooks bench claims constraints
+.PHONY: help lab test lint notebooks teaching bench claims constraints
 
 help:
 	@echo "make lab          open the lessons in JupyterLab"
 	@echo "make test         run every test"
 	@echo "make lint         check code and notebooks with ruff"
 	@echo "make notebooks    run and store every lesson again (NAMES='00 01' for some)"
+	@echo "make teaching     bring the teacher's pages up to date with the lessons"
 	@echo "make bench        measure the speed and write benchmarks/README.md"
 	@echo "make claims       run what the lessons say of Keras on several versions, write docs/claims.md"
 	@echo "make constraints  pin the newest versions that pyproject.toml allows"
@@ -33,6 +34,9 @@ lint: $(MADE)
 
 notebooks: $(MADE)
 	$(PY) tools/store.py $(NAMES)
+
+teaching: $(MADE)
+	PYTHONPATH=. $(PY) tools/teaching.py
 
 bench: $(MADE)
 	$(PY) -m benchmarks

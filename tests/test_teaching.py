@@ -1,12 +1,14 @@
 """The teacher's pages: what is generated is what the lessons have, what is written is complete."""
 
 import re
+import tomllib
+from itertools import pairwise
 
 import pytest
 import yaml
 
 from helpers.exercises import ask
-from tools.teaching import LETTERS, MADE, PAGES, filled, lessons
+from tools.teaching import LETTERS, MADE, PAGES, filled, filled_overview, lessons
 
 SECTIONS = [
     "What it clears up",
@@ -142,3 +144,84 @@ def test_what_is_written_fits_on_two_sheets_and_its_lines_on_a_screen(page):
 def test_every_link_of_a_page_leads_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)", READ[page]):
         assert (PAGES / target).exists(), target
+
+
+OVERVIEW = (PAGES / "README.md").read_text(encoding="utf-8")
+COURSES = dict(re.findall(r"^### ([^\n:]+): [^\n]+\n(.*?)(?=^##)", OVERVIEW, re.M | re.S))
+WHOLE_DAY = 24 * 60
+
+
+def clock(time):
+    hours, minutes = map(int, time.split(":"))
+    return 60 * hours + minutes
+
+
+def course(name):
+    """The rows of a course: begin and end in minutes (days apart), and the other cells."""
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in COURSES[name].splitlines()
+        if re.match(r"\| \d", line)
+    ]
+    days = [0 if ":" in row[0] else int(row.pop(0)) for row in rows]
+    return [
+        (day * WHOLE_DAY + clock(begin), day * WHOLE_DAY + clock(end), rest)
+        for day, (begin, end, *rest) in zip(days, rows, strict=True)
+    ]
+
+
+def test_the_table_of_the_overview_is_that_of_the_lessons():
+    assert filled_overview(OVERVIEW) == OVERVIEW
+
+
+def test_there_are_three_courses_of_the_lengths_they_promise():
+    lasts = {name: sum(end - begin for begin, end, _ in course(name)) for name in COURSES}
+    assert lasts == {"Forty-five minutes": 45, "Half a day": 210, "Two weeks": 10 * 90}
+
+
+@pytest.mark.parametrize("name", COURSES)
+def test_the_clock_of_a_course_has_no_gap(name):
+    rows = course(name)
+    for (_, end, _), (begin, _, _) in pairwise(rows):
+        assert begin == end or begin // WHOLE_DAY > end // WHOLE_DAY
+
+
+@pytest.mark.parametrize("name", ["Half a day", "Two weeks"])
+def test_a_course_gives_each_lesson_the_time_that_it_takes(name):
+    for begin, end, (what, form) in course(name):
+        for page in re.findall(r"\]\((\d\d_\w+\.md)\)", what):
+            takes = {"short": 20, "whole": lessons()[page].minutes[0], "long": 90}
+            assert end - begin >= takes[form], page
+
+
+def test_two_weeks_take_every_lesson_once():
+    taken = [
+        page for *_, rest in course("Two weeks") for page in re.findall(r"\d\d_\w+\.md", rest[0])
+    ]
+    assert sorted(taken) == sorted(lessons())
+
+
+@pytest.mark.parametrize("path", sorted(PAGES.glob("*.md")), ids=lambda path: path.name)
+def test_every_make_command_of_a_page_exists(path):
+    makefile = (PAGES.parent / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([\w-]+):", makefile, re.MULTILINE)
+    assert set(re.findall(r"`make ([\w-]+)`", path.read_text(encoding="utf-8"))) <= set(targets)
+
+
+def test_the_version_is_one_everywhere():
+    root = PAGES.parent
+    citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    newest = re.search(r"^## ([\d.]+)", (root / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+    assert citation["version"] == project["version"] == newest[1]
+    assert citation["title"] == (root / "README.md").read_text(encoding="utf-8").split("\n")[0][2:]
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+
+
+def test_what_the_paper_cites_is_in_its_references():
+    paper = (PAGES / "paper.md").read_text(encoding="utf-8")
+    references = (PAGES / "paper.bib").read_text(encoding="utf-8")
+    assert set(re.findall(r"@(\w+\d{4})", paper)) == set(
+        re.findall(r"^@\w+\{(\w+),", references, re.M)
+    )
+    assert references.count("doi = ") == references.count("\n@") + 1

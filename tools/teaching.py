@@ -8,6 +8,8 @@ drift from it:
 - `question NAME`: what is asked, and what the lesson replies to each choice
 - `positions FUNCTION`: the named positions of an explorer
 - `solution CHECK`: the solution of an exercise
+
+`teaching/README.md` has one such part, `overview`: the lessons and their minutes.
 """
 
 import importlib
@@ -149,6 +151,26 @@ def filled(text, lesson):
     return FRONT.sub(lambda _: lesson.front(), MADE.sub(made, text), count=1)
 
 
+def overview():
+    """Return the table of the lessons: page, question, minutes."""
+    rows = [
+        "| page | question | minutes | exercises among them | extra |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for page, lesson in lessons().items():
+        number, question = lesson.title.split(": ", 1)
+        minutes, exercises, extra = lesson.minutes
+        rows.append(
+            f"| [{number}]({page}) | {question} | {minutes} | {exercises} | {extra or ''} |"
+        )
+    return "\n".join(rows)
+
+
+def filled_overview(text):
+    """Return the text of the overview with its table as the lessons have it now."""
+    return MADE.sub(lambda match: f"{match[1]}{overview()}\n{match[4]}", text)
+
+
 def _parts(notebook):
     """Give the heading and the cells of each part; what stands before the first is the scene."""
     heading, cells = "", []
@@ -248,16 +270,19 @@ def _cell(text):
 
 
 def main(names):
-    """Write the generated parts of the pages that `names` begin, or of all."""
+    """Write the generated parts of the pages that `names` begin, or of all, and the overview."""
     for page, lesson in lessons().items():
-        path = PAGES / page
-        if names and not page.startswith(tuple(names)):
-            continue
-        before = path.read_text(encoding="utf-8")
-        after = filled(before, lesson)
-        if after != before:
-            path.write_text(after, encoding="utf-8")
-            print(f"{path.relative_to(ROOT)}: written")
+        if not names or page.startswith(tuple(names)):
+            _write(PAGES / page, lambda text, lesson=lesson: filled(text, lesson))
+    _write(PAGES / "README.md", filled_overview)
+
+
+def _write(path, change):
+    before = path.read_text(encoding="utf-8")
+    after = change(before)
+    if after != before:
+        path.write_text(after, encoding="utf-8")
+        print(f"{path.relative_to(ROOT)}: written")
 
 
 if __name__ == "__main__":

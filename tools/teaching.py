@@ -71,7 +71,8 @@ class Lesson:
         minutes, exercises, extra = self.minutes
         lines = [f'title: "{self.title}"', f"teaching: {minutes - exercises}"]
         lines += [f"exercises: {exercises}", *([f"extra: {extra}"] if extra else [])]
-        return "\n".join(["---", *lines, "---", f"# {self.title}", ""])
+        heading = f"# [{self.title}](../notebooks/{self.path.name})"
+        return "\n".join(["---", *lines, "---", heading, ""])
 
     def clock(self):
         """Return the parts of the lesson as a table, with a running clock."""
@@ -97,14 +98,9 @@ class Lesson:
 
     def question(self, name):
         """Return a question with the lesson's reply to each choice, or sentences to judge."""
-        ((heading, asked),) = [
-            (heading, cell.source)
-            for heading, cells in _parts(self.notebook)
-            for cell in cells
-            if cell.source in (f'ask("{name}")', f'judge("{name}")')
-        ]
-        shown = _choices(ask(name)) if asked.startswith("ask") else _sentences(judge(name))
-        return f"### {heading}: `{name}`\n\n{shown}"
+        is_judged = name in self.called(r'^judge\("(.+)"\)')
+        shown = _sentences(judge(name)) if is_judged else _choices(ask(name).question)
+        return f"### {self.part_of(name)} (`{name}`)\n\n{shown}"
 
     def positions(self, name):
         """Return the named positions of an explorer."""
@@ -112,7 +108,14 @@ class Lesson:
             f"| **{_cell(place.name)}** | {_cell(_values(place.values))} | {_cell(place.says)} |"
             for place in self.positions_of(name)
         ]
-        return "\n".join(["| press | controls | what to see |", "| --- | --- | --- |", *rows])
+        table = "\n".join(["| press | controls | what to see |", "| --- | --- | --- |", *rows])
+        return f"### {self.part_of(name)} (`{name}`)\n\n{table}"
+
+    def part_of(self, name):
+        """Return the heading of the part that asks a question, or shows an explorer."""
+        for heading, cells in _parts(self.notebook):
+            if any(re.search(rf'"{name}"|{name}\(', cell.source) for cell in _code(cells)):
+                return heading
 
     def positions_of(self, name):
         """Return the positions that a cell gives an explorer, or that it gives itself."""
@@ -130,7 +133,7 @@ class Lesson:
             if cell.cell_type == "code" and f"lesson.{name}(" in cell.source
         ]
         before, _, after = (cell.source for cell in self.notebook.cells[at - 1 : at + 2])
-        title = re.search(r"^## (Ex.+)|^\*\*(.+?)\.?\*\*", before, re.MULTILINE)
+        title = re.search(r"^## (Exercise\b.*)|^\*\*(.+?)\.?\*\*", before, re.MULTILINE)
         answer = re.sub(r"<details><summary>Solution</summary>|</details>", "", after).strip()
         return f"### {title[1] or title[2]}\n\n{answer}"
 
@@ -191,6 +194,10 @@ def _pieces(cell):
     return [nbformat.v4.new_markdown_cell(text) for text in texts if text]
 
 
+def _code(cells):
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
 def _notebook(cells):
     return nbformat.v4.new_notebook(cells=cells)
 
@@ -214,37 +221,35 @@ def _events(cells):
     source = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     asked = [f"asks `{name}`" for name in re.findall(r'^ask\("(.+)"\)', source, re.MULTILINE)]
     asked += [f"judges `{name}`" for name in re.findall(r'^judge\("(.+)"\)', source, re.MULTILINE)]
-    moved = [f"`{name}`" for name in re.findall(r"\b(explore_\w+)\(", source)]
-    checked = [f"`{name}`" for name in re.findall(r"^lesson\.(check_\w+)\(", source, re.MULTILINE)]
+    moved = [f"explorer `{name}`" for name in re.findall(r"\b(explore_\w+)\(", source)]
+    checked = [
+        f"exercise `{name}`" for name in re.findall(r"^lesson\.(check_\w+)\(", source, re.MULTILINE)
+    ]
     return ", ".join([*asked, *moved, *checked])
 
 
-def _choices(asked):
-    question = asked.question
-    rows = [
-        f"| {letter}{' ✔' if n == question.right else ''} | {_cell(choice)} | {_cell(answer)} |"
-        for n, (letter, choice, answer) in enumerate(
-            zip(LETTERS, question.choices, question.answers, strict=False)
-        )
-    ]
-    return "\n".join(
-        [
-            f"> {question.text}",
-            "",
-            "| | choice | the lesson replies |",
-            "| --- | --- | --- |",
-            *rows,
-        ]
-    )
+def _choices(question):
+    rows = []
+    for n, (choice, answer) in enumerate(zip(question.choices, question.answers, strict=True)):
+        letter = LETTERS[n] + ("&nbsp;✔" if n == question.right else "")
+        rows.append(f"| {letter} | {_cell(choice)} | {_cell(answer)} |")
+    table = ["| | choice | the lesson replies |", "| --- | --- | --- |", *rows]
+    return "\n".join([f"> {question.text}", "", *table])
 
 
 def _sentences(judged):
     rows = [
         f"| {_cell(question.text)} | {question.choices[question.right]} "
-        f"| {_cell(question.answers[0].split(': ', 1)[-1])} |"
+        f"| {_cell(_sentence(question.answers[0]))} |"
         for question in judged.questions
     ]
     return "\n".join(["| sentence | it is | the lesson replies |", "| --- | --- | --- |", *rows])
+
+
+def _sentence(reply):
+    """Return why a sentence is true or false, without "The sentence is …"."""
+    why = reply.split(": ", 1)[-1]
+    return why[0].upper() + why[1:]
 
 
 def _values(values):

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from itertools import pairwise
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -141,9 +142,19 @@ def test_what_is_written_fits_on_two_sheets_and_its_lines_on_a_screen(page):
     assert max(map(len, text.splitlines())) <= 110
 
 
-def test_every_link_of_a_page_leads_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)", READ[page]):
-        assert (PAGES / target).exists(), target
+@pytest.mark.parametrize("path", sorted(PAGES.glob("*.md")), ids=lambda path: path.name)
+def test_every_link_leads_somewhere(path):
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        file, _, heading = link.partition("#")
+        target = PAGES / file
+        assert target.exists(), link
+        if target.suffix == ".ipynb" and heading:
+            cells = lessons()[f"{target.stem}.md"].notebook.cells
+            text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+            found = [
+                h.replace("`", "").replace(" ", "-") for h in re.findall(r"^## (.+)", text, re.M)
+            ]
+            assert unquote(heading) in found, link
 
 
 OVERVIEW = (PAGES / "README.md").read_text(encoding="utf-8")

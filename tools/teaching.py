@@ -100,7 +100,8 @@ class Lesson:
         """Return a question with the lesson's reply to each choice, or sentences to judge."""
         is_judged = name in self.called(r'^judge\("(.+)"\)')
         shown = _sentences(judge(name)) if is_judged else _choices(ask(name).question)
-        return f"### {self.part_of(name)} (`{name}`)\n\n{shown}"
+        part = self.part_of(rf'^(ask|judge)\("{name}"\)')
+        return f"### {part} (`{name}`)\n\n{shown}"
 
     def positions(self, name):
         """Return the named positions of an explorer."""
@@ -109,13 +110,16 @@ class Lesson:
             for place in self.positions_of(name)
         ]
         table = "\n".join(["| press | controls | what to see |", "| --- | --- | --- |", *rows])
-        return f"### {self.part_of(name)} (`{name}`)\n\n{table}"
+        part = self.part_of(rf"\b{name}\(")
+        return f"### {part} (`{name}`)\n\n{table}"
 
-    def part_of(self, name):
-        """Return the heading of the part that asks a question, or shows an explorer."""
-        for heading, cells in _parts(self.notebook):
-            if any(re.search(rf'"{name}"|{name}\(', cell.source) for cell in _code(cells)):
-                return heading
+    def part_of(self, pattern):
+        """Return the heading of the first part whose code has `pattern` in it."""
+        return next(
+            heading
+            for heading, cells in _parts(self.notebook)
+            if re.search(pattern, _code(cells), re.MULTILINE)
+        )
 
     def positions_of(self, name):
         """Return the positions that a cell gives an explorer, or that it gives itself."""
@@ -195,7 +199,7 @@ def _pieces(cell):
 
 
 def _code(cells):
-    return [cell for cell in cells if cell.cell_type == "code"]
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
 
 
 def _notebook(cells):
@@ -218,7 +222,7 @@ def _link(path, heading):
 
 def _events(cells):
     """Return what happens in a part, in a few words."""
-    source = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    source = _code(cells)
     asked = [f"asks `{name}`" for name in re.findall(r'^ask\("(.+)"\)', source, re.MULTILINE)]
     asked += [f"judges `{name}`" for name in re.findall(r'^judge\("(.+)"\)', source, re.MULTILINE)]
     moved = [f"explorer `{name}`" for name in re.findall(r"\b(explore_\w+)\(", source)]

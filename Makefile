@@ -36,7 +36,7 @@ notebooks: $(MADE)
 	$(PY) tools/store.py $(NAMES)
 
 teaching: $(MADE)
-	PYTHONPATH=. $(PY) tools/teaching.py
+	$(PY) -m tools.teaching
 
 bench: $(MADE)
 	$(PY) -m benchmarks

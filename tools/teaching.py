@@ -1,4 +1,4 @@
-"""Fill in the generated parts of the teacher's pages: ``python tools/teaching.py [00 01 …]``.
+"""Fill in the generated parts of the teacher's pages: ``python -m tools.teaching [00 01 …]``.
 
 A page, `teaching/NN_name.md`, is written by hand, but for its front matter and for what stands
 between `<!-- made: … -->` and `<!-- end -->`. That is taken from the lesson, so that it cannot

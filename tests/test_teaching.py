@@ -101,6 +101,19 @@ def test_an_expected_split_has_all_choices_and_a_word_for_each_wrong_one(page, n
     assert sorted(answered.replace(", ", "")) == sorted(wrong)
 
 
+def fours(text):
+    """All runs of four words of a text."""
+    words = re.findall(r"\w+", text.lower())
+    return {tuple(words[at : at + 4]) for at in range(len(words) - 3)}
+
+
+@pytest.mark.parametrize(("page", "name"), ASKED)
+def test_what_to_say_is_more_than_what_the_lesson_replies(page, name):
+    replies = set().union(*map(fours, ask(name).question.answers))
+    for said in re.split(r"^- ", after(page, "question", name), flags=re.MULTILINE)[1:]:
+        assert len(fours(said) & replies) <= 0.25 * len(fours(said)), said
+
+
 @pytest.mark.parametrize(("page", "name"), EXERCISES)
 def test_a_second_solution_is_another_one_and_accepted(page, name, capsys):
     lesson = lessons()[page]

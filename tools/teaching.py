@@ -153,6 +153,8 @@ def filled(text, lesson):
 
     def made(match):
         begin, kind, name, end = match.groups()
+        if (kind, name) not in lesson.blocks():
+            raise ValueError(f"Remove `{kind} {name}` from the page: {lesson.path.stem} has none.")
         return f"{begin}{getattr(lesson, kind)(*[name] if name else [])}\n{end}"
 
     return FRONT.sub(lambda _: lesson.front(), MADE.sub(made, text), count=1)

@@ -9,7 +9,7 @@ LAB = $(PY) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow
 	--LabApp.default_url=/lab/tree/notebooks/00_which_steps.ipynb \
 	--LabApp.extension_manager=readonly
 
-.PHONY: help lab test lint notebooks bench claims fuzz soak oracles matrix constraints handouts
+.PHONY: help lab test lint notebooks bench claims fuzz soak oracles matrix constraints handouts teaching
 
 help:
 	@echo "make lab          open the lessons in JupyterLab"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint         check code and notebooks with ruff"
 	@echo "make notebooks    run and store every lesson again (NAMES='00 01' for some)"
 	@echo "make handouts     make each lesson as a page that needs no Python, with a PDF (NAMES=01 for one)"
+	@echo "make teaching     bring the teacher's pages up to date with the lessons"
 	@echo "make bench        measure the speed and write benchmarks/README.md"
 	@echo "make claims       run what the lessons say of Keras on several versions, write docs/claims.md"
 	@echo "make fuzz         call the lessons' functions with bad arguments at random (CALLS, SECONDS, SEED)"
@@ -43,6 +44,9 @@ notebooks: $(MADE)
 handouts: $(MADE)
 	$(PY) -m tools.handouts $(NAMES)
 	HANDOUTS=build/handouts $(PY) -m pytest -q tests/test_handouts.py
+
+teaching: $(MADE)
+	$(PY) -m tools.teaching
 
 bench: $(MADE)
 	$(PY) -m benchmarks

@@ -18,12 +18,15 @@ _STYLES = {
     CUT: CARRY_STYLE[False] | _POINT,
 }
 _BASELINE = {"color": "#666666", "linestyle": "-.", "marker": ""}
-_POSITIONS = {
-    1: "A window of 1 that resets knows one value and no past. Cut or overlapping is the same.",
-    4: "The two squares have the same weights. Only the way of asking differs.",
-    16: "Find the grey line, the best baseline. How far from it are the three points?",
-    64: "Do longer windows gain anything over those of 16?",
-}
+_POSITIONS = [
+    Position(f"windows of {n}", says, {"steps": n})
+    for n, says in {
+        1: "A window of 1 that resets knows one value and no past. Cut or overlapping is the same.",
+        4: "The two squares have the same weights. Only the way of asking differs.",
+        16: "Find the grey line, the best baseline. How far from it are the three points?",
+        64: "Do longer windows gain anything over those of 16?",
+    }.items()
+]
 
 
 def explore_steps(task, *, unit=""):
@@ -42,11 +45,7 @@ class _Laboratory(Explorer):
         self._model, self._baselines = rules.new_model(task), baseline_errors(task, COMPARE)
         self._longest = min(256, max(cut[STOP] for cut in task.cuts) - task.horizon)
         self.trainer = Trainer(self._run, lambda: ([self.controls["steps"].value],))
-        positions = [
-            Position(f"windows of {n}", says, {"steps": n})
-            for n, says in _POSITIONS.items()
-            if n <= self._longest
-        ]
+        positions = [p for p in _POSITIONS if p.values["steps"] <= self._longest]
         controls = {"steps": labelled_slider("steps", 1, 1, self._longest)}
         options = {"extra": [self.trainer], "positions": positions}
         super().__init__(self._new_figure(), controls, self._draw, **options)

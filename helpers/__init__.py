@@ -13,6 +13,7 @@ engine      a model as a function of a window and a state
 training    training and predicting window by window
 probes      what a model remembers: states, reach, masks
 explorers   sliders around probes and plots, and the button that trains
+progress    what a learner chose and tried, kept where a class wants it
 exercises   how a question is asked and an exercise checked
 lessons     what one lesson alone needs: a file a lesson, named as its notebook
 

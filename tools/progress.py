@@ -57,7 +57,7 @@ def read(folder):
 
 
 def questions():
-    """Return each question's lesson, right choice and replies, in the order of the lessons' files."""
+    """Return each question's lesson, right choice and replies, by its name."""
     found = {}
     for file in sorted((files("helpers") / "lessons").iterdir(), key=lambda file: file.name):
         if file.name.endswith(".toml"):

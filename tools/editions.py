@@ -138,7 +138,7 @@ def main(arguments=None):
         add_what_lessons_read(edition)
     if options.progress:
         (EDITIONS / "learners" / "notebooks" / "progress.json").write_text("{}\n")
-    print(f"Written to {EDITIONS.relative_to(ROOT)}/")
+    print(f"Written to {EDITIONS}")
 
 
 if __name__ == "__main__":

@@ -96,6 +96,7 @@ class _Hub:
             **os.environ,
             **dict(zip(names, map(str, ports), strict=True)),
             "LESSONS_CLASS": str(folder),
+            "LESSONS_EDITION": str(ROOT),
             "LESSONS_PASSWORD": PASSWORD,
             "LESSONS_ARGUMENTS": "--LabApp.expose_app_in_browser=True",
         }
@@ -162,7 +163,7 @@ def open_and_run(hub, pages):
     for name, page in pages.items():
         address = f"{hub.address}/user/{name}/doc/tree/notebooks/{LESSON}?reset"
         page.goto(address, wait_until="commit")
-    _until(pages, "() => document.querySelector('.jp-Notebook .jp-Cell') && window.jupyterapp")
+    _until(pages, "() => !!document.querySelector('.jp-Notebook .jp-Cell') && !!window.jupyterapp")
     _until(pages, CONNECTED)
     time.sleep(2)  # `?reset` may start a second connection
     _until(pages, CONNECTED)

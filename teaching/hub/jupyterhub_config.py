@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 HUB = Path(sys.prefix)  # .venv/hub: JupyterHub and its proxy
 LESSONS = HUB.parent / "bin" / "python"  # .venv: what the lessons need
 CLASS = Path(os.environ.get("LESSONS_CLASS", ROOT / "build" / "class"))
-EDITION = ROOT / "build" / "editions" / "learners"
+EDITION = Path(os.environ.get("LESSONS_EDITION", ROOT / "build" / "editions" / "learners"))
+if not EDITION.exists():
+    EDITION = ROOT  # the lessons as they are stored
 GIB = float(os.environ.get("LESSONS_MEMORY_GIB", "2"))
 
 c = get_config()  # noqa: F821 (JupyterHub gives it)
@@ -44,7 +46,8 @@ c.Authenticator.username_pattern = r"[a-z0-9][a-z0-9_-]{0,31}"
 c.JupyterHub.spawner_class = "simple"
 c.JupyterHub.cleanup_servers = False
 c.SimpleLocalProcessSpawner.home_dir_template = str(CLASS / "{username}")
-c.Spawner.default_url = "/lab/tree/notebooks/00_which_steps.ipynb"
+first = min(file.name for file in (EDITION / "notebooks").glob("*.ipynb"))
+c.Spawner.default_url = f"/lab/tree/notebooks/{first}"
 c.Spawner.start_timeout = 120
 c.Spawner.http_timeout = 120
 c.Spawner.environment = {
@@ -68,9 +71,8 @@ c.Spawner.args = [
 def hand_out(spawner):
     """Put the lessons into a learner's folder, but for those that are there already."""
     home = CLASS / spawner.user.name
-    edition = EDITION if EDITION.exists() else ROOT
     for part in ("notebooks", "helpers/datasets", "docs", "benchmarks"):
-        for file in (edition / part).glob("*.*"):
+        for file in (EDITION / part).glob("*.*"):
             copy = home / part / file.name
             copy.parent.mkdir(parents=True, exist_ok=True)
             if file.is_file() and not copy.exists():

@@ -80,6 +80,7 @@ def check_slider():
         import nbformat
 
         from tools import lab
+        from tools.store import METADATA
     except ImportError:  # Playwright comes with the test packages
         return None
     if lab.CHROMIUM is None:
@@ -89,11 +90,11 @@ def check_slider():
         "explore_windows(data.ragged_batch(), steps=2)"
     )
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "slider" / "slider.ipynb"
-        file.parent.mkdir()
-        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), Path(folder) / "slider.ipynb")
+        file = Path(folder) / "slider.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=METADATA), file)
+        (Path(folder) / "lab").mkdir()
         with (
-            lab.running_lab([Path(folder) / "slider.ipynb"], file.parent) as address,
+            lab.running_lab([file], Path(folder) / "lab") as address,
             lab.running_chromium() as chromium,
         ):
             page = chromium.new_page()

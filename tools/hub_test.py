@@ -159,7 +159,7 @@ def log_in(hub, browser, names):
 
 
 def open_and_run(hub, pages):
-    """Open the lesson, run all; return the seconds to a live explorer and to the last cell."""
+    """Open the lesson, run all; return what `run_all` returns."""
     for name, page in pages.items():
         address = f"{hub.address}/user/{name}/doc/tree/notebooks/{LESSON}?reset"
         page.goto(address, wait_until="commit")
@@ -167,6 +167,11 @@ def open_and_run(hub, pages):
     _until(pages, CONNECTED)
     time.sleep(2)  # `?reset` may start a second connection
     _until(pages, CONNECTED)
+    return run_all(pages)
+
+
+def run_all(pages):
+    """Run all cells of each; return the seconds to a live explorer and to the last cell."""
     start = time.perf_counter()
     for page in pages.values():
         page.evaluate(RUN_ALL)
@@ -246,12 +251,14 @@ def try_faults():
         hub.restart()
         restarted = time.perf_counter() - start
         keys = press_keys(pages, 3)
+        asked = _close_dialog(ada, "not running")
+        _close_dialog(bob, "not running")
         kept = ada.evaluate(ASK_KERNEL, "print(kept)")
         assert kept == "42", kept
         seen["The hub is restarted"] = (
             f"It is back after {restarted:.0f} s. The learners' servers go on: sliders move "
             f"(the first key takes {max(ms[0] for ms in keys.values()) / 1000:.1f} s), and what a "
-            "kernel held is still there."
+            f"kernel held is still there. JupyterLab asks “{asked}” Press Dismiss."
         )
 
         said = ada.evaluate(ASK_KERNEL, "import numpy as np\nx = np.ones((40_000, 40_000))")
@@ -265,22 +272,29 @@ def try_faults():
         (kernel,) = [p for p in hub.processes("ada") if "ipykernel_launcher" in p.cmdline()]
         kernel.send_signal(signal.SIGKILL)  # what the system does where no limit holds
         start = time.perf_counter()
-        ada.locator(".jp-Dialog").first.wait_for()
-        words = ada.locator(".jp-Dialog-body").first.inner_text()
-        ada.locator(".jp-Dialog button").last.click()
+        said = _close_dialog(ada, "kernel")
         _until({"ada": ada}, CONNECTED)
         back = time.perf_counter() - start
         press_keys({"bob": bob}, 3)
         file = Path(folder) / "ada" / "notebooks" / LESSON
         assert json.loads(file.read_text(encoding="utf-8"))["cells"]
-        _, ended = open_and_run(hub, {"ada": ada})
+        _, ended = run_all({"ada": ada})
         press_keys({"ada": ada}, 3)
         seen["A learner's kernel is killed"] = (
-            f"JupyterLab says “{' '.join(words.split())}” A new kernel is there after {back:.0f} "
+            f"JupyterLab says “{said}” A new kernel is there after {back:.0f} "
             f"s; “Run all” brings the lesson back in {ended['ada']:.0f} s. The notebook, and the "
             "other learner, are as they were."
         )
     return seen
+
+
+def _close_dialog(page, about):
+    """Press the first button of a dialog that holds the words `about`; return what it says."""
+    dialog = page.locator(".jp-Dialog", has_text=about).first
+    dialog.wait_for()
+    said = " ".join(dialog.locator(".jp-Dialog-body").inner_text().split())
+    dialog.locator("button.jp-mod-styled").first.click()
+    return said
 
 
 def describe(found, seen):

@@ -40,7 +40,7 @@ c.JupyterHub.template_vars = {"announcement_login": "Any name, and the password 
 c.JupyterHub.authenticator_class = "shared-password"
 c.SharedPasswordAuthenticator.user_password = os.environ["LESSONS_PASSWORD"]
 c.Authenticator.allow_all = True
-c.Authenticator.username_pattern = r"[a-z0-9][a-z0-9_-]{0,31}"
+c.Authenticator.username_pattern = r"[a-z0-9][a-z0-9_-]{0,31}\Z"  # it is matched from the start
 
 # What each gets: a server of their own, which outlives a restart of the hub.
 c.JupyterHub.spawner_class = "simple"

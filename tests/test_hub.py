@@ -109,6 +109,7 @@ FOUND = [
         "keys": [60.0, 900.0],
         "private": [400.0] * n,
         "shared": [450.0] * n,
+        "used": [20.0] * n,
         "hub": 100.0,
         "load": 2.0,
     }
@@ -118,7 +119,7 @@ FOUND = [
 
 def test_the_page_gives_median_and_slowest_of_each_number_of_learners():
     page = hub_test.describe(FOUND, {"A fault": "What was seen."})
-    assert "| 5 | 3 (3) | 8 (50) | 30 (30) | 480 (900) | 400 | 450 | 2.0 |" in page
+    assert "| 5 | 3 (3) | 8 (50) | 30 (30) | 480 (900) | 400 | 450 | 20 | 2.0 |" in page
     assert "- **A fault.** What was seen." in page
 
 

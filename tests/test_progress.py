@@ -49,7 +49,9 @@ def as_read(html):
 
 def test_without_the_file_nothing_is_kept(file, capsys):
     file.unlink()
-    ask("fed-ten").index = 0
+    asked = ask("fed-ten")
+    asked.index = 0
+    assert "progress.json" not in asked.verdict
     check_is_one(2)
     assert capsys.readouterr().out == "Not yet: yours is 2.\n"
     assert list(file.parent.iterdir()) == []

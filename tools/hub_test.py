@@ -202,10 +202,12 @@ def _until(pages, condition, seconds=900):
     return found
 
 
-def memory_of(hub, learner):
-    """Return MB of a learner's processes: private, and with their share of what is shared."""
-    found = [process.memory_full_info() for process in hub.processes(learner)]
-    return sum(m.uss for m in found) / 1e6, sum(m.pss for m in found) / 1e6
+def needs_of(hub, learner):
+    """Return what a learner's processes took: MB private, MB with a share of shared, CPU s."""
+    found = hub.processes(learner)
+    memory = [process.memory_full_info() for process in found]
+    used = sum(sum(process.cpu_times()[:2]) for process in found)
+    return sum(m.uss for m in memory) / 1e6, sum(m.pss for m in memory) / 1e6, used
 
 
 def measure(learners):
@@ -219,7 +221,7 @@ def measure(learners):
         pages, server = log_in(hub, browser, names)
         live, ended = open_and_run(hub, pages)
         keys = press_keys(pages)
-        private, shared = zip(*(memory_of(hub, name) for name in names), strict=True)
+        private, shared, used = zip(*(needs_of(hub, name) for name in names), strict=True)
         hub_memory = psutil.Process(hub.process.pid).memory_full_info().uss / 1e6
     return {
         "learners": learners,
@@ -229,6 +231,7 @@ def measure(learners):
         "keys": [each for latencies in keys.values() for each in latencies],
         "private": list(private),
         "shared": list(shared),
+        "used": list(used),
         "hub": hub_memory,
         "load": os.getloadavg()[1] if hasattr(os, "getloadavg") else None,
     }
@@ -317,7 +320,7 @@ def describe(found, seen):
     ]
     for row in found:
         waits = [_spread(row[part], ".0f") for part in ("server", "live", "ended", "keys")]
-        memories = [f"{statistics.median(row[part]):.0f}" for part in ("private", "shared")]
+        memories = [f"{statistics.median(row[part]):.0f}" for part in ("private", "shared", "used")]
         lines.append(
             f"| {row['learners']} | {' | '.join([*waits, *memories])} | {row['load']:.1f} |"
         )
@@ -359,6 +362,7 @@ def main(numbers):
     """Measure with each number of learners, try the faults, and write the page and the picture."""
     if not (HUB / ".made").exists() or shutil.which("node") is None:
         sys.exit("There is no hub in .venv/hub: make it with `make hub-test`, which needs Node.js.")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # and the hub with it
     found = []
     for number in numbers:
         found.append(measure(int(number)))

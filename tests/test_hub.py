@@ -44,6 +44,8 @@ def test_it_serves_this_machine_alone_unless_it_is_told_otherwise(configured):
 
 def test_there_is_no_password_that_everybody_knows(configured, monkeypatch):
     assert configured().SharedPasswordAuthenticator.user_password == "steps-and-windows"
+    with pytest.raises(SystemExit, match="8 characters or more"):
+        configured(PASSWORD="short")
     monkeypatch.delenv("LESSONS_PASSWORD")
     with pytest.raises(KeyError):
         configured()

@@ -37,8 +37,11 @@ c.JupyterHub.cookie_secret_file = str(kept / "cookie_secret")
 c.JupyterHub.template_vars = {"announcement_login": "Any name, and the password of the class."}
 
 # Who: anybody with the password. A name is a folder, so it may not lead out of the class's.
+password = os.environ["LESSONS_PASSWORD"]
+if len(password) < 8:
+    sys.exit("`PASSWORD` must have 8 characters or more.")
 c.JupyterHub.authenticator_class = "shared-password"
-c.SharedPasswordAuthenticator.user_password = os.environ["LESSONS_PASSWORD"]
+c.SharedPasswordAuthenticator.user_password = password
 c.Authenticator.allow_all = True
 c.Authenticator.username_pattern = r"[a-z0-9][a-z0-9_-]{0,31}\Z"  # it is matched from the start
 

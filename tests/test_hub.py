@@ -121,6 +121,8 @@ FOUND = [
 
 def test_the_page_gives_median_and_slowest_of_each_number_of_learners():
     page = hub_test.describe(FOUND, {"A fault": "What was seen."})
+    heads, rule, *_ = [line for line in page.splitlines() if line.startswith("| ")]
+    assert heads.count("|") == rule.count("|") == 10
     assert "| 5 | 3 (3) | 8 (50) | 30 (30) | 480 (900) | 400 | 450 | 20 | 2.0 |" in page
     assert "- **A fault.** What was seen." in page
 
@@ -129,5 +131,6 @@ def test_the_picture_shows_every_value_that_was_measured():
     waits, keys, memory = hub_test.draw(FOUND).axes
     assert [len(line.get_xdata()) for line in waits.lines] == [6, 6]
     assert [len(line.get_xdata()) for line in keys.lines] == [4]
+    assert memory.get_ylim()[1] > 1.1 * 450  # no marker is cut off
     assert sorted(set(memory.lines[0].get_xdata())) == [1, 5]
     assert all(ax.get_xlabel() and ax.get_ylabel() for ax in (waits, keys, memory))

@@ -56,7 +56,6 @@ c.Spawner.http_timeout = 120
 c.Spawner.environment = {
     # The server and its kernels run in the lessons' environment, and find JupyterHub here.
     "PYTHONPATH": os.pathsep.join(path for path in sys.path if Path(path).is_relative_to(HUB)),
-    "MALLOC_ARENA_MAX": "2",
 }
 # Each process may allocate so much; a cell that asks for more raises a MemoryError, and goes on.
 limit = ["prlimit", f"--data={int(GIB * 2**30)}"] if shutil.which("prlimit") else []

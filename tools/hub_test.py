@@ -258,10 +258,11 @@ def try_faults():
         _close_dialog(bob, "not running")
         kept = ada.evaluate(ASK_KERNEL, "print(kept)")
         assert kept == "42", kept
+        waited = max(times[0] for times in keys.values()) / 1000
         seen["The hub is restarted"] = (
-            f"It is back after {restarted:.0f} s. The learners' servers go on: sliders move "
-            f"(a key that is pressed at once waits for the connection, {max(ms[0] for ms in keys.values()) / 1000:.1f} s), and what a "
-            f"kernel held is still there. JupyterLab asks “{asked}” Press Dismiss."
+            f"It is back after {restarted:.0f} s. The learners' servers go on: sliders move (a key "
+            f"that is pressed at once waits for the connection, {waited:.1f} s), and what a kernel "
+            f"held is still there. JupyterLab asks “{asked}” Press Dismiss."
         )
 
         said = ada.evaluate(ASK_KERNEL, "import numpy as np\nx = np.ones((40_000, 40_000))")

@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 MADE := .venv/.made
+HUB := .venv/hub
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 # In a container one is often root, and Jupyter asks for that to be said.
@@ -9,7 +10,7 @@ LAB = $(PY) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow
 	--LabApp.default_url=/lab/tree/notebooks/00_which_steps.ipynb \
 	--LabApp.extension_manager=readonly
 
-.PHONY: help lab test lint notebooks bench claims fuzz soak oracles matrix constraints handouts teaching
+.PHONY: help lab test lint notebooks bench claims fuzz soak oracles matrix constraints handouts teaching editions progress check hub hub-test
 
 help:
 	@echo "make lab          open the lessons in JupyterLab"
@@ -24,6 +25,11 @@ help:
 	@echo "make soak         move every explorer at random (SECONDS for each; BROWSER=1 in JupyterLab)"
 	@echo "make oracles      compare with PyTorch, which this installs"
 	@echo "make matrix       run the tests on other versions, write the table in the README"
+	@echo "make check        say in a line each what a laptop lacks for the lessons"
+	@echo "make editions     write learners' and teachers' notebooks to build/editions"
+	@echo "make progress FOLDER=…  sum up what a class chose and tried"
+	@echo "make hub PASSWORD=…     serve a class from this machine, to try it out"
+	@echo "make hub-test     measure that server with one, five and ten learners"
 	@echo "make constraints  pin the newest versions that pyproject.toml allows"
 
 lab: $(MADE)
@@ -66,6 +72,34 @@ oracles: $(MADE)
 
 matrix: $(MADE)
 	$(PY) tools/matrix.py
+
+check: $(MADE)
+	$(PY) tools/check_laptop.py
+
+# SOLUTIONS=folded keeps them in the learners' notebooks; PROGRESS=1 keeps their first choices.
+editions: $(MADE)
+	$(PY) tools/editions.py $(if $(SOLUTIONS),--solutions $(SOLUTIONS)) $(if $(PROGRESS),--progress) $(NAMES)
+
+progress: $(MADE)
+	$(PY) tools/progress.py "$(or $(FOLDER),build/class)"
+
+hub: $(HUB)/.made
+	@LESSONS_ADDRESS="$(or $(ADDRESS),127.0.0.1)" LESSONS_PORT="$(or $(PORT),8000)" \
+		LESSONS_PASSWORD="$(or $(PASSWORD),$(error make hub PASSWORD=… (8 characters or more)))" \
+		$(HUB)/bin/python -m jupyterhub --config teaching/hub/jupyterhub_config.py
+
+hub-test: $(HUB)/.made
+	$(PY) tools/hub_test.py $(or $(LEARNERS),1 5 10)
+
+# It sees what .venv holds, so that only JupyterHub itself is added.
+$(HUB)/.made: $(MADE) teaching/hub/requirements.txt
+	@command -v npm >/dev/null || { echo "JupyterHub's proxy comes from npm: install Node.js 20 or newer." >&2; exit 1; }
+	$(PY) -m venv --clear $(HUB)
+	$(PY) -c 'import sysconfig, sys; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+		> "$$($(HUB)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/lessons.pth"
+	$(HUB)/bin/python -m pip install --quiet --constraint constraints.txt --requirement teaching/hub/requirements.txt
+	npm install --silent --no-fund --no-audit --prefix $(HUB) configurable-http-proxy@5
+	@touch $@
 
 # In an environment of its own: the old pins may contradict what pyproject.toml has come to ask for.
 constraints:

@@ -14,6 +14,7 @@ training    training and predicting window by window
 probes      what a model remembers: states, reach, masks
 pages       an explorer as a page whose controls move without Python
 explorers   sliders around probes and plots, and the button that trains
+progress    what a learner chose and tried, kept where a class wants it
 exercises   how a question is asked and an exercise checked
 lessons     what one lesson alone needs: a file a lesson, named as its notebook
 

@@ -20,6 +20,10 @@ import ipywidgets as widgets
 import numpy as np
 from traitlets import Int, List, Unicode, observe
 
+from helpers.progress import Progress
+
+progress = Progress()
+_UNANSWERED = "Not answered yet."
 _STORED = "Run this cell to answer."  # what is stored shows no buttons
 _WIDTH = 66  # characters of a stored line: what a page at 200 % zoom can hold
 
@@ -41,7 +45,7 @@ def ask(name):
     """
     entry = _entry(name, "choices")
     choices, answers = zip(*entry["choices"], strict=True)
-    return _Asked(Question(entry["text"], list(choices), list(answers), entry["right"]))
+    return _Asked(name, Question(entry["text"], list(choices), list(answers), entry["right"]))
 
 
 def judge(name):
@@ -54,7 +58,7 @@ def judge(name):
         Question(f"{n}. {sentence}", ["true", "false"], [reply, reply], 0 if is_true else 1)
         for n, (sentence, is_true, reply) in enumerate(entry["sentences"], 1)
     ]
-    return _Judged(entry["text"], questions)
+    return _Judged(name, entry["text"], questions)
 
 
 def _entry(name, kind):
@@ -79,10 +83,13 @@ class _Asked(anywidget.AnyWidget):
     index = Int(None, allow_none=True).tag(sync=True)
     verdict = Unicode().tag(sync=True)
 
-    def __init__(self, question):
-        self.question = question
+    def __init__(self, name, question):
+        self.question, self._name = question, name
         choices = [_with_code(choice) for choice in question.choices]
         super().__init__(text=_with_code(question.text), choices=choices)
+        first = progress.first_choice(name)
+        if first in question.choices:
+            self.index = question.choices.index(first)
 
     @observe("index")
     def _answer(self, change):
@@ -90,7 +97,8 @@ class _Asked(anywidget.AnyWidget):
         mark = "✔" if at == self.question.right else "✘"
         # It names the choice: after a restart of the kernel, it stays, whatever is chosen.
         words = f"“{self.question.choices[at]}” {self.question.answers[at]}"
-        self.verdict = f"{mark} {_with_code(words)}"
+        said = progress.keep_choice(self._name, self.question.choices[at])
+        self.verdict = f"{mark} {_with_code(f'{words} {said}'.strip())}"
 
     def words(self):
         """Return the question and its choices as plain text."""
@@ -106,8 +114,9 @@ class _Asked(anywidget.AnyWidget):
 
 
 class _Judged(widgets.VBox):
-    def __init__(self, text, questions):
-        self.questions, rows = questions, [_Asked(question) for question in questions]
+    def __init__(self, name, text, questions):
+        rows = [_Asked(f"{name}.{n}", question) for n, question in enumerate(questions, 1)]
+        self.questions = questions
         self._words = "\n".join([textwrap.fill(text, _WIDTH), *(row.words() for row in rows)])
         super().__init__([widgets.HTML(f"<b>{_with_code(text)}</b>"), *rows])
 
@@ -127,6 +136,7 @@ class AnswerError(Exception):
 
 def feedback(check):
     """Print what a check finds, "Right." if it finds nothing; never raise for an answer."""
+    name = f"{check.__module__.removeprefix('helpers.lessons.')}.{check.__name__}"
 
     @wraps(check)
     def answered(*args, **options):
@@ -138,7 +148,8 @@ def feedback(check):
             words = f"Not yet: this cannot be read. {type(problem).__name__}: {problem}"
         else:
             words = "Right."
-        print(words)
+        said = "" if words == _UNANSWERED else progress.keep_try(name, words)
+        print(words, said, sep="\n" if said else "")
         return _Verdict(words == "Right.")
 
     return answered
@@ -157,7 +168,7 @@ class _Verdict(int):
 def filled_in(answer):
     """Return the answer, unless its stub was left as it is."""
     if answer is None or answer is ...:
-        raise AnswerError("Not answered yet.")
+        raise AnswerError(_UNANSWERED)
     return answer
 
 

@@ -1,5 +1,7 @@
 """One list of packages, one list of versions, and an environment that follows both."""
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -59,6 +61,40 @@ def test_conda_and_binder_take_their_packages_from_pyproject():
 def test_conda_and_binder_use_a_python_that_the_package_allows():
     python = ENVIRONMENT["dependencies"][0].removeprefix("python=")
     assert f"{python}.0" in Requirement(f"python{PROJECT['requires-python']}").specifier
+
+
+def test_binder_installs_the_one_list_without_the_test_packages():
+    binder = yaml.safe_load((ROOT / "binder" / "environment.yml").read_text(encoding="utf-8"))
+    assert binder["dependencies"] == ENVIRONMENT["dependencies"][:-1]  # no package of its own
+    post_build = ROOT / "binder" / "postBuild"
+    lines = post_build.read_text(encoding="utf-8").splitlines()
+    (install,) = [line for line in lines if "pip install" in line]
+    assert install.endswith(" --constraint constraints.txt --editable .")
+    assert os.access(post_build, os.X_OK)
+    made = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert lines[-1].removeprefix("jupyter ") in made  # the server is set up as by make
+
+
+def test_the_dev_container_is_made_by_make_in_a_python_that_the_package_allows():
+    file = ROOT / ".devcontainer" / "devcontainer.json"
+    container = json.loads(file.read_text(encoding="utf-8"))
+    python = container["image"].rpartition(":")[2]
+    assert f"{python}.0" in Requirement(f"python{PROJECT['requires-python']}").specifier
+    assert container["postCreateCommand"] == "make .venv/.made"
+    assert "features" not in container
+
+
+def test_the_hub_of_a_class_is_one_exact_version():
+    lines = (ROOT / "teaching" / "hub" / "requirements.txt").read_text(encoding="utf-8")
+    (pin,) = [Requirement(line) for line in lines.splitlines() if re.match(r"\w", line)]
+    assert re.fullmatch(r"jupyterhub==[\d.]+", str(pin))
+
+
+def test_the_values_for_kubernetes_can_be_read_and_name_a_lesson():
+    file = ROOT / "teaching" / "hub" / "values.yaml"
+    values = yaml.safe_load(file.read_text(encoding="utf-8"))["singleuser"]
+    assert (ROOT / values["defaultUrl"].removeprefix("/lab/tree/")).exists()
+    assert values["memory"] == {"guarantee": "1G", "limit": "2G"}
 
 
 def test_keras_stays_below_the_release_that_stops_masks():

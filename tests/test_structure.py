@@ -27,6 +27,7 @@ ORDER = [
     "probes",
     "pages",
     "explorers",
+    "progress",
     "exercises",
     "lessons",
 ]

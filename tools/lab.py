@@ -53,9 +53,7 @@ def running_lab(notebooks, folder):
         file = folder / "settings" / f"{plugin}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(settings))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=lessons"]
     command += [
@@ -66,7 +64,7 @@ def running_lab(notebooks, folder):
     log = (folder / "lab.log").open("w")
     server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
     try:
-        _wait_for(f"http://127.0.0.1:{port}/api/status?token=lessons", server, folder / "lab.log")
+        wait_for(f"http://127.0.0.1:{port}/api/status?token=lessons", server, folder / "lab.log")
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
@@ -74,7 +72,15 @@ def running_lab(notebooks, folder):
         log.close()
 
 
-def _wait_for(address, server, log, seconds=90):
+def free_port():
+    """Return a port that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(address, server, log, seconds=90):
+    """Wait until the process `server` answers at `address`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if server.poll() is not None:

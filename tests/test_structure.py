@@ -108,7 +108,7 @@ def test_the_core_has_few_public_names():
         for node in tree(path).body
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
     ]
-    assert len(public) <= 92
+    assert len(public) <= 93  # 90, two for saved pages and one for progress
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=name)

@@ -46,6 +46,8 @@ class Explorer(widgets.VBox):
     """
 
     def __init__(self, figure, controls, draw, *, extra=(), positions=()):
+        if not isinstance(positions, (list, tuple)) or {*map(type, positions)} - {Position}:
+            raise TypeError(f"`positions` must be a list of Position. Received: {positions!r}.")
         self.figure, self.draw, self._canvas = figure, draw, _Canvas(figure)
         self._moving = False
         self._drawing = threading.RLock()  # a slider may move at the moment when a training ends
@@ -257,7 +259,7 @@ def explore_reach(model, sequences, *, steps=5, at=None, positions=()):
             f"gradient reaches {learned} of them."
         )
 
-    longest = len(state_reach(model, sequences))
+    longest = len(state_reach(model, sequences, at=at))
     controls = {
         "steps": labelled_slider("steps", steps, 1, longest),
         "at": labelled_slider("output at", longest - 1 if at is None else at, 0, longest - 1),

@@ -63,13 +63,13 @@ def build_rnn(
     """
     stateful = check_flag("stateful", stateful)
     return_sequences = check_flag("return_sequences", return_sequences)
-    units = [check_whole_number("units", n) for n in _listed(units)]
+    units = [check_whole_number("units", n, maximum=10_000) for n in _listed(units)]
     if not units:
         raise ValueError("`units` must name at least one recurrent layer. Received: units=().")
     check_choice("cell", cell, tuple(_CELLS))
     _check_activation(activation)
-    features = check_whole_number("features", features)
-    outputs = check_whole_number("outputs", outputs)
+    features = check_whole_number("features", features, maximum=100_000)
+    outputs = check_whole_number("outputs", outputs, maximum=100_000)
     steps, batch_size = (
         None if size is None else check_whole_number(name, size)
         for name, size in (("steps", steps), ("batch_size", batch_size))

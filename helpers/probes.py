@@ -91,7 +91,7 @@ def _last_jacobian(model):
         states = [tf.cast(a, zero.dtype) for a, zero in zip(states, zeros, strict=True)]
         with tf.GradientTape() as tape:
             tape.watch(inputs)
-            outputs = step(inputs, states, mask).outputs
+            outputs = tf.cast(step(inputs, states, mask).outputs, inputs.dtype)
             if outputs.shape.rank == 3:
                 real = tf.range(tf.shape(mask)[1]) * tf.cast(mask, tf.int32)
                 last = tf.reduce_max(real, axis=1)
@@ -132,7 +132,7 @@ def trace_masks(model, inputs):
     recurrent = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
     states = keras.tree.flatten([layer.states for layer in recurrent if layer.stateful])
     held = [(state, state.numpy()) for state in states]
-    with warnings.catch_warnings():  # Keras has warned when the model was built
+    with warnings.catch_warnings(), np.errstate(over="ignore"):  # Keras has warned before
         warnings.filterwarnings("ignore", ".* does not support masking ")
         try:
             outputs = keras.tree.flatten(follow(entries))

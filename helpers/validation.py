@@ -11,6 +11,7 @@ import numpy as np
 SEQUENCE = "timesteps", "features"
 WINDOWS = "n_windows", "batch", "steps"
 ONE_FEATURE = "For one feature, add an axis: `x[:, None]`."
+_MOST = 100_000_000  # of anything: more is a slip, and would fill the memory
 _ONE_SEQUENCE = (
     "For one sequence, pass `[sequence]`; for sequences of unequal length, a list of them; for one "
     "feature, add an axis: `x[..., None]`."
@@ -25,8 +26,9 @@ def check_whole_number(name, value, *, minimum=1, maximum=None, maximum_is=""):
         number = None
     if number is None or isinstance(value, (bool, np.bool_)):
         raise TypeError(f"`{name}` must be a whole number. Received: {name}={value!r}.")
-    if number < minimum or (maximum is not None and number > maximum):
-        limit = _limit(minimum, maximum_is or maximum)
+    most = _MOST if maximum is None else maximum
+    if not minimum <= number <= most:
+        limit = _limit(minimum, maximum_is or (most if number > most else maximum))
         raise ValueError(f"`{name}` must be {limit}. Received: {name}={number}.")
     return number
 
@@ -168,11 +170,18 @@ def check_mask(mask, shape, axes=WINDOWS, *, name="mask"):
 
 def as_array(name, values, *, hint=""):
     """Return `values` as an array, whatever it holds, if its rows are of equal length."""
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"`{name}` must hide nothing: what it hides would be read. Received: a masked array. "
+            "Leave the timesteps out, or pass `.filled(…)`."
+        )
     try:
         return np.asarray(values)
-    except ValueError:
-        problem = f"`{name}` must be a rectangular array. Received: rows of unequal length."
-        raise ValueError(f"{problem} {hint}".rstrip()) from None
+    except Exception as problem:  # an object may fail in any way to become an array
+        unequal = isinstance(problem, ValueError)
+        received = "rows of unequal length" if unequal else f"{type(values).__name__}: {problem}"
+        rule = f"`{name}` must be a rectangular array. Received: {received}."
+        raise ValueError(f"{rule} {hint}".rstrip()) from None
 
 
 def check_numbers(name, values, *, hint=""):

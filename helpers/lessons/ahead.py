@@ -11,7 +11,7 @@ from helpers.data import load_sunspots
 from helpers.exercises import AnswerError, answer_of, feedback
 from helpers.explorers import Explorer, Position, labelled_buttons, labelled_slider
 from helpers.quiet import keras
-from helpers.validation import check_array, check_whole_number
+from helpers.validation import check_array, check_choice, check_whole_number
 from helpers.windows import sliding_windows
 
 LEVEL, SUNSPOTS = "level", "sunspots"
@@ -71,7 +71,7 @@ def make_level(timesteps, *, seed=0):
 
     Each value is 0.9 times the one before plus a normal random number: (timesteps, 1).
     """
-    timesteps = check_whole_number("timesteps", timesteps)
+    timesteps = check_whole_number("timesteps", timesteps, maximum=1_000_000)
     seed = check_whole_number("seed", seed, minimum=0)
     level = np.random.default_rng(seed).normal(size=timesteps)
     for t in range(1, timesteps):
@@ -81,6 +81,7 @@ def make_level(timesteps, *, seed=0):
 
 def task_of(subject, seed):
     """Return the `Task` of a subject; the level of each seed is another one."""
+    check_choice("subject", subject, (LEVEL, SUNSPOTS))
     if subject == LEVEL:
         return Task(make_level(2500, seed=seed), 2000, 12, 24, 8, 10)
     numbers = load_sunspots().numbers[:, None]
@@ -133,6 +134,13 @@ def simple_forecasts(subject, task):
 
 def rmse(forecasts, truth):
     """Return the root mean square error for each number of timesteps ahead: (ahead,)."""
+    forecasts = check_array(forecasts, "forecasts", ("n", "ahead"))
+    truth = check_array(truth, "truth", ("n", "ahead"))
+    if forecasts.shape != truth.shape:
+        raise ValueError(
+            f"`truth` must have the shape (n, ahead) = {forecasts.shape} of `forecasts`. "
+            f"Received: an array of shape {truth.shape}."
+        )
     return np.sqrt(np.mean((forecasts - truth) ** 2, axis=0))
 
 

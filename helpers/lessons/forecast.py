@@ -7,7 +7,7 @@ import numpy as np
 from helpers import plots
 from helpers.exercises import AnswerError, answer_of, feedback
 from helpers.explorers import Explorer, Position, labelled_buttons, labelled_slider
-from helpers.validation import check_array
+from helpers.validation import check_array, check_numbers
 from helpers.windows import sliding_windows
 
 SHUFFLED, CUT_FIRST, SPLIT_FIRST = "shuffled", "cut, then split", "split, then cut"
@@ -69,7 +69,14 @@ class Scores(NamedTuple):
 
 def rmse(forecast, truth):
     """Return the root of the mean squared error, in the unit of the series."""
-    return np.sqrt(np.mean((np.asarray(forecast) - np.asarray(truth)) ** 2))
+    forecast = check_numbers("forecast", forecast)
+    truth = check_array(truth, "truth", [f"axis {n}" for n in range(forecast.ndim)])
+    if forecast.shape != truth.shape:
+        raise ValueError(
+            f"`truth` must have the shape of `forecast`, {forecast.shape}: else one would be "
+            f"broadcast. Received: an array of shape {truth.shape}."
+        )
+    return np.sqrt(np.mean((forecast - truth) ** 2))
 
 
 def by_heart(windows, targets, asked):
@@ -79,8 +86,14 @@ def by_heart(windows, targets, asked):
     """
     axes = ("n", "steps", "features")
     windows, asked = (check_array(w, n, axes) for w, n in ((windows, "windows"), (asked, "asked")))
+    targets = check_numbers("targets", targets)
+    if targets.shape[:1] != windows.shape[:1]:
+        raise ValueError(
+            f"`targets` must have an entry for each of the {len(windows)} windows. "
+            f"Received: an array of shape {targets.shape}."
+        )
     nearest = [((windows - one) ** 2).sum(axis=(1, 2)).argmin() for one in asked]
-    return np.asarray(targets)[nearest]
+    return targets[nearest]
 
 
 def score_splits(series, steps, horizon):

@@ -74,7 +74,7 @@ def explore_masks(model, sequences, *, timesteps=None, positions=()):
     longest = max(map(len, sequences))
     if timesteps is None:
         timesteps = 2 * longest
-    most = check_whole_number("timesteps", timesteps, minimum=longest)
+    most = check_whole_number("timesteps", timesteps, minimum=longest, maximum=10_000)
     alone = [trace_states(model, sequence[None])[0, -1] for sequence in sequences]
     (ax,) = plots.new_axes(height=3.6)
 

@@ -261,7 +261,7 @@ def explore_gradient(model, sequence, *, timesteps=100, positions=()):
     """
     sequence = check_array(sequence, "sequence", ("timesteps", "features"))
     real = len(sequence)
-    most = check_whole_number("timesteps", timesteps, minimum=real)
+    most = check_whole_number("timesteps", timesteps, minimum=real, maximum=1000)
     masking = keras.layers.Masking(0.0)
     masked = keras.Sequential([keras.Input((None, sequence.shape[1])), masking, *model.layers])
     gradient = {False: _gradient_of(model), True: _gradient_of(masked)}

@@ -127,6 +127,7 @@ def explore_epochs(n_rows=10, *, batch_size=4, steps_per_epoch=2, epochs=4):
     The arguments say where the sliders start: 1 to 16 rows, 1 to 6 of the others;
     `steps_per_epoch` is not given if None.
     """
+    check_whole_number("n_rows", n_rows, maximum=_MOST_ROWS)
     if steps_per_epoch is not None:
         steps_per_epoch = check_whole_number("steps_per_epoch", steps_per_epoch, maximum=_MOST)
     (ax,) = plots.new_axes(height=4.4)
@@ -219,7 +220,7 @@ def explore_targets(timesteps=20, *, steps=5, stride=1, horizon=1):
 
     The series has `timesteps`, at least 10; the others say where their sliders start.
     """
-    timesteps = check_whole_number("timesteps", timesteps, minimum=10)
+    timesteps = check_whole_number("timesteps", timesteps, minimum=10, maximum=200)
     series = np.arange(timesteps)[:, None]
     above, below = plots.new_axes(2, height=6.4)
 

@@ -7,7 +7,8 @@ from helpers import plots
 from helpers.explorers import CARRY_STYLE, Explorer, Position, Trainer, labelled_slider
 from helpers.lessons.choose_your_steps import comparison as rules
 from helpers.lessons.choose_your_steps.comparison import CARRIED, CUT, OVERLAPPING, typical
-from helpers.lessons.choose_your_steps.task import COMPARE, LAST, STOP, baseline_errors
+from helpers.lessons.choose_your_steps.task import COMPARE, LAST, STOP, Task, baseline_errors
+from helpers.lessons.choose_your_steps.text_files import check_made
 from helpers.validation import check_list, check_whole_number
 
 _POINT = {"linestyle": "", "markersize": 8}
@@ -31,7 +32,8 @@ def explore_steps(task, *, unit=""):
     Nothing trains before `train([1, 4, 16])` or the button; `trainer.wait()` waits for the end.
     What was measured before a stop stays, and is not measured again.
     """
-    return _Laboratory(task, unit)
+    check_made("task", task, Task, "forecast_task")
+    return _Laboratory(task, str(unit))
 
 
 class _Laboratory(Explorer):

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.lessons.choose_your_steps import text_files
-from helpers.lessons.choose_your_steps.text_files import counted, quoted, refusal
+from helpers.lessons.choose_your_steps.text_files import check_made, counted, quoted, refusal
 from helpers.validation import check_flag
 
 _PARTS = {  # of a moment: its words, its largest number, its seconds
@@ -124,6 +124,7 @@ def _from_frame(frame, name):
 
 def guess_roles(table):
     """Guess which columns hold values (at most twelve), name the sequence, and say when."""
+    check_made("table", table, pd.DataFrame, "read_table")
     kinds = _kinds(table)
     numeric = [c for c, kind in kinds.items() if kind not in ("text", "date", "clock", "empty")]
     if not numeric or len(table) < 2:
@@ -145,6 +146,8 @@ def guess_roles(table):
 
 def describe_reading(table, roles):
     """Say in one sentence how a table is read, to be agreed to before anything is trained."""
+    check_made("table", table, pd.DataFrame, "read_table")
+    check_made("roles", roles, Roles, "guess_roles")
     columns = {column for column, kind in _kinds(table).items() if kind == "number"}
     left, used = len(columns.difference(*roles)), len(roles.values)
     count = f"{used} of " * bool(left) + counted(used + left, "column")
@@ -309,8 +312,8 @@ def make_sequences(table, values, *, id=(), time=(), fill_gaps=False, difference
 
 
 def _columns(table, role, columns):
-    columns = [columns] if isinstance(columns, str) else list(columns or ())
-    wrong = [column for column in columns if column not in list(table.columns)]
+    columns = list(columns) if isinstance(columns, (list, tuple, pd.Index)) else [columns]
+    wrong = [c for c in columns if not isinstance(c, (str, int)) or c not in list(table.columns)]
     if wrong or (role == "values" and not columns):
         rule = f"`{role}` must name columns of {_name(table)}: {_listed(table.columns)}"
         raise refusal(rule, repr(wrong[0]) if wrong else "none", "Choose from these")

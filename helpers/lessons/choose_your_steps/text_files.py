@@ -38,6 +38,14 @@ def refusal(rule, received, way_out):
     return ValueError(f"{rule}. Received: {received}. {way_out}.")
 
 
+def check_made(name, value, kind, maker):
+    """Raise unless `value` is of the kind that `maker` returns."""
+    if not isinstance(value, kind):
+        raise refusal(
+            f"`{name}` must be of `{maker}`", type(value).__name__, "Pass what it returns"
+        )
+
+
 def quoted(cell):
     """Return a cell or title in quotation marks, on one line, cut where it is long."""
     return repr(text if len(text := str(cell)) <= 40 else text[:39] + "…")

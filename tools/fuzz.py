@@ -400,6 +400,7 @@ def variables(world):
 
 def make_world():
     """Return the names that the code of a value may use."""
+    list(public_modules())  # imported, they stand in their packages
     rng = np.random.default_rng(0)
     ragged = [rng.normal(size=(timesteps, 3)).astype("float32") for timesteps in (7, 5)]
     keras.utils.set_random_seed(0)

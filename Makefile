@@ -9,7 +9,7 @@ LAB = $(PY) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow
 	--LabApp.default_url=/lab/tree/notebooks/00_which_steps.ipynb \
 	--LabApp.extension_manager=readonly
 
-.PHONY: help lab test lint notebooks bench claims constraints
+.PHONY: help lab test lint notebooks bench claims fuzz soak oracles matrix constraints
 
 help:
 	@echo "make lab          open the lessons in JupyterLab"
@@ -18,6 +18,10 @@ help:
 	@echo "make notebooks    run and store every lesson again (NAMES='00 01' for some)"
 	@echo "make bench        measure the speed and write benchmarks/README.md"
 	@echo "make claims       run what the lessons say of Keras on several versions, write docs/claims.md"
+	@echo "make fuzz         call the lessons' functions with bad arguments at random (CALLS, SECONDS, SEED)"
+	@echo "make soak         move every explorer at random (SECONDS for each; BROWSER=1 in JupyterLab)"
+	@echo "make oracles      compare with PyTorch, which this installs"
+	@echo "make matrix       run the tests on other versions, write the table in the README"
 	@echo "make constraints  pin the newest versions that pyproject.toml allows"
 
 lab: $(MADE)
@@ -39,6 +43,19 @@ bench: $(MADE)
 
 claims: $(MADE)
 	$(PY) tools/claims.py
+
+fuzz: $(MADE)
+	$(PY) -m tools.fuzz --calls $(or $(CALLS),5000) --seconds $(or $(SECONDS),1200) $(if $(SEED),--seed $(SEED))
+
+soak: $(MADE)
+	$(PY) -m tools.soak --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(if $(BROWSER),--browser)
+
+oracles: $(MADE)
+	$(PY) -m pip install --quiet --editable '.[bench]'
+	$(PY) -m pytest -q tests/test_oracles.py
+
+matrix: $(MADE)
+	$(PY) tools/matrix.py
 
 # In an environment of its own: the old pins may contradict what pyproject.toml has come to ask for.
 constraints:

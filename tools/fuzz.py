@@ -3,7 +3,7 @@
 A call must end in a result, or in a ``ValueError`` or ``TypeError`` that names one of the
 function's parameters. It must not go on for ever, warn, or write to stderr; it must leave its
 arguments alone, and after an error also weights, states and optimizers. Each finding is printed
-as a call that can be repeated: ``python tools/fuzz.py "windows.fold_series(None, 2)"``.
+as a call that can be repeated: ``python -m tools.fuzz "windows.fold_series(None, 2)"``.
 
 A value is written as the code that makes it. Good ones stand below by the parameter's name, with
 exceptions for single functions; a random few of a call's are replaced by others, good or bad.
@@ -16,6 +16,7 @@ import inspect
 import io
 import pkgutil
 import re
+import shlex
 import signal
 import sys
 import time
@@ -195,7 +196,7 @@ ALSO = {"make_sequences": ["source"]}
 # What asks for more work or memory than a call may take is asked for in good faith.
 NOT_FOR = {
     "epochs": {"10**6", "2**31", "2**63", "10**30"},
-    "data": {"tf.data.Dataset.range(3)"},
+    "data": {"tf.data.Dataset.range(3)", "(x for x in [1, 2])"},  # Keras looks into it
 }
 
 
@@ -230,18 +231,22 @@ def main():
         world = make_world()
         print(eval(options.call, world))
         return True
-    print(f"python tools/fuzz.py --seed {options.seed} --calls {options.calls}", flush=True)
-    found, ends = fuzz(options.seed, options.calls, options.seconds, options.only)
-    for finding in found:
-        print(f"\npython tools/fuzz.py {finding.code!r}\n    {finding.wrong}\n    {finding.place}")
+    print(f"python -m tools.fuzz --seed {options.seed} --calls {options.calls}", flush=True)
+    found, ends = fuzz(options.seed, options.calls, options.seconds, options.only, tell=show)
     print(f"\n{ends.total()} calls: {', '.join(f'{n} {end}' for end, n in ends.most_common())}.")
     return not found
 
 
-def fuzz(seed, calls, seconds=np.inf, only="", *, quick=False):
+def show(finding):
+    """Print a finding as a call that can be repeated."""
+    command = f"python -m tools.fuzz {shlex.quote(finding.code)}"
+    print(f"\n{command}\n    {finding.wrong}\n    {finding.place}", flush=True)
+
+
+def fuzz(seed, calls, seconds=np.inf, only="", *, quick=False, tell=None):
     """Make so many calls; return what was found, and how often a call ended in which way.
 
-    With `quick`, those in `SLOW` are left out.
+    With `quick`, those in `SLOW` are left out; `tell` is called with each finding.
     """
     rng, world, begun = np.random.default_rng(seed), make_world(), time.monotonic()
     functions = {
@@ -261,6 +266,8 @@ def fuzz(seed, calls, seconds=np.inf, only="", *, quick=False):
             if wrong and (kind := (place or name, end)) not in seen:
                 seen.add(kind)  # one example of each
                 found.append(Finding(code, wrong, place))
+                if tell:
+                    tell(found[-1])
     return found, ends
 
 

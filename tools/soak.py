@@ -61,7 +61,7 @@ def main():
     parser.add_argument("--only", default="", help="part of the explorers' or lessons' names")
     parser.add_argument("--browser", action="store_true")
     options = parser.parse_args()
-    print(f"python tools/soak.py --seed {options.seed}", flush=True)
+    print(f"python -m tools.soak --seed {options.seed}", flush=True)
     soak = soak_in_browser if options.browser else soak_in_python
     moves = options.moves or (200 if options.browser else 2000)
     found = 0

@@ -17,8 +17,8 @@ from helpers.explorers import (
     labelled_slider,
     plural,
 )
-from helpers.quiet import keras
-from helpers.validation import check_whole_number
+from helpers.quiet import keras, tf
+from helpers.validation import check_array, check_whole_number
 from helpers.windows import sliding_windows
 
 AGAIN = {"facecolor": "#E69F00", "edgecolor": "white", "hatch": "xx"}
@@ -104,6 +104,7 @@ def watch_fit(*data, **options):
     >>> watch_fit(numbers, numbers, batch_size=2, epochs=2).epochs
     [[0, 1, 2, 3, 4], [0, 1, 2, 3, 4]]
     """
+    _check_data(data)
     epochs = []
 
     def note(numbers, outputs):
@@ -119,6 +120,19 @@ def watch_fit(*data, **options):
         model.fit(*data, callbacks=callbacks, **{"shuffle": False, "verbose": 0} | options)
     said = [str(warning.message) for warning in caught if warning.category is UserWarning]
     return Watched(epochs, said)
+
+
+def _check_data(data):
+    """Raise unless it is `x, y` or one object that gives batches, which Keras looks into itself."""
+    gives = (tf.data.Dataset, keras.utils.PyDataset)
+    if len(data) == 1 and (hasattr(data[0], "__next__") or isinstance(data[0], gives)):
+        return
+    shapes = [check_array(each, "data", ("rows", "1")).shape for each in data]
+    if len(shapes) != 2 or shapes[0] != shapes[1] or shapes[0][1] != 1:
+        raise ValueError(
+            "`data` must be `x, y`, both of shape (rows, 1), or one dataset, generator or "
+            f"PyDataset. Received: arrays of shapes {shapes}."
+        )
 
 
 def explore_epochs(n_rows=10, *, batch_size=4, steps_per_epoch=2, epochs=4):

@@ -155,7 +155,7 @@ so it is {found.mean / max(found.standard_error, 1e-300):.1f} standard errors; 2
                 ax.plot([x], [typical(s.errors)], **_STYLES[s.way], gid=plots.DRAWN)
             if s.steps == steps:
                 said.append(f"{s.way} {number(s.errors)}")
-        ax.set_ylim(0, 1.1 * max(tops))
+        ax.set_ylim(0, 1.1 * max(tops) or 1)  # a baseline may be right everywhere
         plots.add_position(ax, steps)
         said = "; ".join(said) or "not measured yet, press Train"
         baseline = f"({best}): {number(self._baselines[best])} {self._unit}"

@@ -77,7 +77,7 @@ def read_table(source):
         return _from_frame(pd.DataFrame(source), "the table")
     try:
         frame = pd.DataFrame(np.ma.asarray(source, float))
-    except (TypeError, ValueError):
+    except Exception:  # rows of unequal length, or what is no array
         frame = pd.DataFrame()
     if frame.empty:
         rule = "`source` must be a path, bytes, a DataFrame, or an array (timesteps, features)"

@@ -229,7 +229,6 @@ def _treats_each_timestep(layer):
     plain = _stepwise(layer)
     if isinstance(plain, keras.layers.LayerNormalization):
         return set(plain.axis) <= {-1, len(layer.output.shape) - 1}
-    # A subclass may compute anything.
     return type(plain) in _STEPWISE and not _mixes_timesteps(getattr(plain, "activation", None))
 
 

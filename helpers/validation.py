@@ -171,10 +171,7 @@ def check_mask(mask, shape, axes=WINDOWS, *, name="mask"):
 def as_array(name, values, *, hint=""):
     """Return `values` as an array, whatever it holds, if its rows are of equal length."""
     if np.ma.is_masked(values):
-        raise ValueError(
-            f"`{name}` must hide nothing: what it hides would be read. Received: a masked array. "
-            "Leave the timesteps out, or pass `.filled(…)`."
-        )
+        raise ValueError(f"`{name}` must hide nothing. Received: a masked array. Use `.filled(…)`.")
     try:
         return np.asarray(values)
     except Exception as problem:  # an object may fail in any way to become an array

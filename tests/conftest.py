@@ -179,6 +179,7 @@ BAD_SEQUENCES = {
         "dtype object",
         "a list of them",
     ),
+    "a masked array": (np.ma.masked_less(_with(0), 0.5), ValueError, "hide nothing", "filled"),
     "None": (None, TypeError, "must be a list of", "NoneType"),
     "a generator": ((row for row in ONES), TypeError, "must be a list of", "generator"),
     "a dictionary": ({"a": ONES[0]}, TypeError, "must be a list of", "dict"),

@@ -498,3 +498,52 @@ def test_a_model_that_breaks_keeps_its_state(assert_refused):
     model = keras.Sequential([keras.Input((4, 3), 2), layers.Masking(), lstm, softmax])
     assert_refused(lambda: trace_masks(model, X), ValueError, "Softmax")
     np.testing.assert_array_equal(lstm.states[0].numpy(), 0)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_the_gradient_reaches_as_far_where_layers_have_a_dtype_of_their_own(dtype, rng):
+    def make(dtype):
+        layers = keras.layers.LSTM(3, return_sequences=True, dtype=dtype, use_cudnn=False)
+        keras.utils.set_random_seed(3)
+        dense = keras.layers.Dense(1, dtype=dtype)
+        return keras.Sequential([keras.Input((None, 2)), layers, dense])
+
+    sequences, usual = rng.normal(size=(2, 5, 2)), make("float32")
+    other = make(dtype)
+    other.set_weights(usual.get_weights())
+    found, expected = (gradient_reach(each, sequences, steps=2) for each in (other, usual))
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+    assert found[-1] > 0.01
+
+
+def _over_time(x):
+    return keras.ops.softmax(x, axis=1)
+
+
+class _OwnDense(keras.layers.Dense):
+    def call(self, x):
+        return x - keras.ops.mean(x, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Activation(_over_time),
+        keras.layers.Dense(1, activation=_over_time),
+        keras.layers.TimeDistributed(keras.layers.Dense(1, activation=_over_time)),
+        _OwnDense(3),
+    ],
+    ids=["Activation", "Dense", "TimeDistributed", "subclass"],
+)
+def test_a_layer_that_mixes_timesteps_is_refused(layer, rng, assert_refused):
+    recurrent = keras.layers.LSTM(3, return_sequences=True, use_cudnn=False)
+    model = keras.Sequential([keras.Input((None, 2)), recurrent, layer])
+    call = lambda: trace_states(model, rng.normal(size=(2, 5, 2)), steps=2)  # noqa: E731
+    assert_refused(call, ValueError, "treat each timestep", "a window's border may cut")
+
+
+def test_an_activation_of_ones_own_may_stand_in_a_window(rng):
+    own = keras.layers.Dense(1, activation=lambda x: 2 * x)
+    model = keras.Sequential([keras.Input((None, 2)), keras.layers.LSTM(3, return_sequences=True)])
+    model.add(own)
+    assert trace_states(model, rng.normal(size=(2, 5, 2)), steps=2).shape == (2, 5, 3)

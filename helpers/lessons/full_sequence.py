@@ -81,6 +81,8 @@ def seconds(function, *arguments):
 
     The calls go on for a second, so that a machine that is busy for a moment changes little.
     """
+    if not callable(function):
+        raise TypeError(f"`function` must be a function. Received: {type(function).__name__}.")
     function(*arguments)
     durations = []
     while len(durations) < 5 or sum(durations) < 1.0:

@@ -137,6 +137,7 @@ GOOD = {
     "targets": ["cut.inputs[..., :1]", "np.zeros((3, 2, 3, 1), 'float32')"],
     "task": ["task"],
     "time": ["()", "'when'"],
+    "times": ["None"],
     "timesteps": ["12", "24"],
     "trained": ["None", "'nothing'"],
     "truth": ["np.arange(9.0)"],

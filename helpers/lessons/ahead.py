@@ -133,12 +133,12 @@ def simple_forecasts(subject, task):
 
 
 def rmse(forecasts, truth):
-    """Return the root mean square error for each number of timesteps ahead: (ahead,)."""
-    forecasts = check_array(forecasts, "forecasts", ("n", "ahead"))
-    truth = check_array(truth, "truth", ("n", "ahead"))
+    """Return the root mean square error over the first axis: (n, ahead) gives (ahead,)."""
+    axes = ("n", "ahead")[: max(1, np.ndim(truth))]
+    forecasts, truth = check_array(forecasts, "forecasts", axes), check_array(truth, "truth", axes)
     if forecasts.shape != truth.shape:
         raise ValueError(
-            f"`truth` must have the shape (n, ahead) = {forecasts.shape} of `forecasts`. "
+            f"`truth` must have the shape {forecasts.shape} of `forecasts`. "
             f"Received: an array of shape {truth.shape}."
         )
     return np.sqrt(np.mean((forecasts - truth) ** 2, axis=0))
@@ -321,7 +321,7 @@ def check_skill(function):
         noisy = truth + 0.8 * rng.normal(size=n)
         for forecast in (noisy, last - 1.0, truth.copy(), last.copy()):
             answer = answer_of(function, forecast, truth, last)
-            wrong, copied = (rmse(f[:, None], truth[:, None])[0] for f in (forecast, last))
+            wrong, copied = rmse(forecast, truth), rmse(last, truth)
             if np.shape(answer) != ():
                 raise AnswerError(f"Not yet: one number is wanted, yours is {np.shape(answer)}.")
             if not np.isclose(float(answer), 1 - wrong / copied):

@@ -50,6 +50,7 @@ INSIDE = {
     "lessons.ahead": ["asked_of", "feed_back", "simple_forecasts"],
     "lessons.forecast": ["split_starts"],
     "lessons.speakers": ["train_reader"],
+    "pages": None,
     "plots": ["add_*", "drawn_artists", "frame_timesteps", "fresh_axes", "new_axes"],
     "recurrence": None,
     "server": None,

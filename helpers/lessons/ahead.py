@@ -136,10 +136,10 @@ def rmse(forecasts, truth):
     """Return the root mean square error over the first axis: (n, ahead) gives (ahead,)."""
     axes = ("n", "ahead")[: max(1, np.ndim(truth))]
     forecasts, truth = check_array(forecasts, "forecasts", axes), check_array(truth, "truth", axes)
-    if forecasts.shape != truth.shape:
+    if forecasts.shape not in (truth.shape, (len(truth), 1)):  # one forecast may be for all
         raise ValueError(
-            f"`truth` must have the shape {forecasts.shape} of `forecasts`. "
-            f"Received: an array of shape {truth.shape}."
+            f"`forecasts` must have the shape {truth.shape} of `truth`, or one column. "
+            f"Received: an array of shape {forecasts.shape}."
         )
     return np.sqrt(np.mean((forecasts - truth) ** 2, axis=0))
 

@@ -13,8 +13,12 @@ function render({ model, el }) {
 // On a checkbox or button, JupyterLab would take an arrow key and go to another cell.
 function keepArrows(el, tries) {
   const explorer = el.closest(".explorer-of-lessons");
-  if (explorer) explorer.onkeydown = (event) => event.key.startsWith("Arrow") && event.stopPropagation();
+  if (explorer) explorer.addEventListener("keydown", stay); // one and the same function: it is added once
   else if (tries) setTimeout(() => keepArrows(el, tries - 1), 100); // it is not in the page yet
+}
+
+function stay(event) {
+  if (event.key.startsWith("Arrow")) event.stopPropagation();
 }
 
 export default { render };

@@ -36,7 +36,7 @@ def _spoil_readout(explorer):
 def _remember(explorer):
     explorer.words += " again"
     explorer.picture.value = explorer.picture.value.replace('" src', ' again" src')
-    explorer._readout.value = explorer._readout.value.replace("</p>", " again</p>")
+    explorer._readout.value += " again"
 
 
 def _raise(explorer):

@@ -312,11 +312,11 @@ def test_drawing_again_replaces_the_drawing_before(explorer):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: explore_epochs(17), "`rows` must be between 1 and 16"),
+        (lambda: explore_epochs(17), "`n_rows` must be between 1 and 16"),
         (lambda: explore_epochs(batch_size=0), "`batch_size` must be between 1 and 6"),
         (lambda: explore_epochs(steps_per_epoch=7), "`steps_per_epoch` must be between 1 and 6"),
         (lambda: explore_epochs(epochs=7), "`epochs` must be between 1 and 6"),
-        (lambda: explore_targets(9), "`timesteps` must be at least 10"),
+        (lambda: explore_targets(9), "`timesteps` must be between 10 and 200"),
         (lambda: explore_targets(steps=9), "`steps` must be between 1 and 8"),
         (lambda: explore_targets(stride=5), "`stride` must be between 1 and 4"),
         (lambda: explore_targets(horizon=5), "`horizon` must be between 1 and 4"),
@@ -328,7 +328,7 @@ def test_what_cannot_be_shown_is_refused(call, words, assert_refused):
 
 def test_numbers_that_are_not_whole_are_refused(bad_number, assert_refused):
     value, error, *words = bad_number
-    assert_refused(lambda: explore_epochs(value), error, "`rows`", *words)
+    assert_refused(lambda: explore_epochs(value), error, "`n_rows`", *words)
     assert_refused(lambda: explore_epochs(steps_per_epoch=value), error, *words)
     assert_refused(lambda: explore_targets(value), error, "`timesteps`", *words)
 

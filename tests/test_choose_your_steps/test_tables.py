@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpers.lessons.choose_your_steps import text_files
@@ -588,6 +588,14 @@ def frames(draw):
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]),
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from([0, 1, 2, 3]),
+)
+@example(
+    pd.DataFrame({"moment": pd.date_range("2020", periods=4), "v0": 0.0, "station": "st 0"}),
+    ("\t", "."),
+    "%Y-%m-%d %H:%M:%S",
+    "utf-8",
+    "\n",
+    0,
 )
 @settings(max_examples=50, deadline=None)
 def test_what_pandas_writes_is_read_back(frame, dialect, form, encoding, end, quoting):

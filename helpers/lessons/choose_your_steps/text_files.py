@@ -134,7 +134,10 @@ def _rows(text, sep):
 def _layout(head):
     """Return the separator and decimal sign with which lines are most alike, and most cells say."""
     best, found = 0, (",", ".")
-    for sep in "\t;|, ":
+    tabs = {line.count("\t") for line in head.split("\n") if line.strip()}
+    for sep in (
+        "\t;|," if len(tabs) == 1 and tabs != {0} else "\t;|, "
+    ):  # beside tabs, spaces are text
         rows = _rows(head, sep)[:200]
         widths = rows.notna().sum(axis=1)
         for decimal in ",." if sep == ";" and re.search(r"\d,\d", head) else ".,":

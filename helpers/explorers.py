@@ -98,7 +98,7 @@ class Explorer(widgets.VBox):
     def save(self, path):
         """Save one page, as "reach.html", on which the controls work without Python.
 
-        Every setting is drawn beforehand; where that would be more than 400, those of the first
+        Every setting is drawn beforehand; where that would be more than 300, those of the first
         slider and of as many other controls as fit, the others standing as here and at the named
         positions. What was trained so far is shown, and nothing trains on the page.
         """

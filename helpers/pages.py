@@ -18,7 +18,7 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
-_MOST = 400  # settings in a page
+_MOST = 300  # settings of an explorer: a lesson of several stays below 6 MB
 _HERE = Path(__file__).parent
 
 

@@ -187,7 +187,8 @@ def outputs_of(cell, part):
         if "image/png" in data:
             shown.append(part or image(data["image/png"], cell.metadata.get("alt", words)))
         elif "text/html" in data:
-            shown.append(f'<div class="table">{data["text/html"]}</div>')
+            table = data["text/html"].replace("<th></th>", "<td></td>")  # a head that says nothing
+            shown.append(f'<div class="table">{table}</div>')
         elif output.output_type == "error":
             shown.append(f"<pre>{html.escape(strip_ansi(chr(10).join(output.traceback)))}</pre>")
         elif output.get("text") == f"{words_of(cell)}\n":
@@ -237,7 +238,7 @@ def formula(found):
     """Return a formula as MathML, which browsers show without a script."""
     latex, display = html.unescape(found[1] or found[2]), "block" if found[1] else "inline"
     made = latex2mathml.converter.convert(latex, display=display)
-    return f'<span class="table">{made}</span>' if display == "block" else made
+    return f'<span class="table" tabindex="0">{made}</span>' if display == "block" else made
 
 
 def style():

@@ -1,4 +1,4 @@
-"""From "Run all" to the first live explorer of each lesson, beside the import of TensorFlow."""
+"""Imports, and from "Run all" to the first live explorer of each lesson."""
 
 import subprocess
 import sys
@@ -6,17 +6,24 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.timing import median_seconds
 from tools.lab import make_folder, open_notebook, running_chromium, running_lab
 
 SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()"
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 
+def import_seconds(modules):
+    """Return s to import these modules, "a, b", in a new process; what Python takes is left out."""
+    bare, whole = (
+        median_seconds(lambda code=code: subprocess.run([sys.executable, "-c", code], check=True))
+        for code in ("", f"import {modules}")
+    )
+    return whole - bare
+
+
 def compare_starts():
-    """Return s to import TensorFlow and Keras in a new process, and (lesson, s) for each lesson."""
-    start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import helpers.quiet"], check=True)
-    imported = time.perf_counter() - start
+    """Return (lesson, s) for each lesson."""
     lessons = []
     with (
         tempfile.TemporaryDirectory() as above,
@@ -30,7 +37,7 @@ def compare_starts():
             lessons.append((notebook.stem, _seconds_to_explorer(page)))
             page.evaluate(SHUT_DOWN)  # its other cells would run beside the next lesson
             page.close()
-    return imported, lessons
+    return lessons
 
 
 def _seconds_to_explorer(page):

@@ -159,15 +159,30 @@ def log_in(hub, browser, names):
 
 
 def open_and_run(hub, pages):
-    """Open the lesson, run all; return what `run_all` returns."""
+    """Open the lesson, run all; return who had to load it twice, and what `run_all` returns."""
     for name, page in pages.items():
-        address = f"{hub.address}/user/{name}/doc/tree/notebooks/{LESSON}?reset"
-        page.goto(address, wait_until="commit")
+        _go_to_lesson(hub, name, page)
     _until(pages, "() => !!document.querySelector('.jp-Notebook .jp-Cell') && !!window.jupyterapp")
-    _until(pages, CONNECTED)
+    again = _connect(hub, pages)
     time.sleep(2)  # `?reset` may start a second connection
     _until(pages, CONNECTED)
-    return run_all(pages)
+    return again, *run_all(pages)
+
+
+def _go_to_lesson(hub, name, page):
+    address = f"{hub.address}/user/{name}/doc/tree/notebooks/{LESSON}?reset"
+    page.goto(address, wait_until="commit")
+
+
+def _connect(hub, pages):
+    """Wait for each page's kernel; return whose page had to be loaded again after two minutes."""
+    found = _until(pages, CONNECTED, seconds=120, all_of_them=False)
+    waiting = {name: page for name, page in pages.items() if name not in found}
+    for name, page in waiting.items():
+        page.screenshot(path=Path(tempfile.gettempdir()) / f"no-kernel-{name}.png")
+        _go_to_lesson(hub, name, page)
+    _until(waiting, CONNECTED)
+    return list(waiting)
 
 
 def run_all(pages):
@@ -188,14 +203,16 @@ def press_keys(pages, presses=PRESSES):
     return {name: page.evaluate("window.latencies") for name, page in pages.items()}
 
 
-def _until(pages, condition, seconds=900):
-    """Return when a condition first held on each page."""
+def _until(pages, condition, seconds=900, *, all_of_them=True):
+    """Return when a condition first held on each page, or on those where it held in time."""
     found, end = {}, time.perf_counter() + seconds
     while len(found) < len(pages):
         for name, page in pages.items():
             with suppress(Exception):  # a page that is on its way to another one
                 if name not in found and page.evaluate(condition):
                     found[name] = time.perf_counter()
+        if time.perf_counter() > end and not all_of_them:
+            break
         if time.perf_counter() > end:
             raise TimeoutError(f"Not within {seconds} s: {sorted(set(pages) - set(found))}")
         time.sleep(0.05)
@@ -219,7 +236,7 @@ def measure(learners):
         running_chromium() as browser,
     ):
         pages, server = log_in(hub, browser, names)
-        live, ended = open_and_run(hub, pages)
+        again, live, ended = open_and_run(hub, pages)
         keys = press_keys(pages)
         private, shared, used = zip(*(needs_of(hub, name) for name in names), strict=True)
         hub_memory = psutil.Process(hub.process.pid).memory_full_info().uss / 1e6
@@ -233,6 +250,7 @@ def measure(learners):
         "shared": list(shared),
         "used": list(used),
         "hub": hub_memory,
+        "again": again,
         "load": os.getloadavg()[1] if hasattr(os, "getloadavg") else None,
     }
 
@@ -327,6 +345,13 @@ def describe(found, seen):
             f"| {row['learners']} | {' | '.join([*waits, *memories])} | {row['load']:.1f} |"
         )
     lines += ["", f"The hub itself takes {max(row['hub'] for row in found):.0f} MB.", ""]
+    again = sum(len(row["again"]) for row in found)
+    if again:
+        lines += [
+            f"In {again} of {sum(row['learners'] for row in found)} pages no kernel had answered "
+            "after two minutes: the page was loaded again, and then it did.",
+            "",
+        ]
     lines += ["## When something fails", ""]
     lines += [f"- **{fault}.** {what}" for fault, what in seen.items()]
     return "\n".join(lines) + "\n"

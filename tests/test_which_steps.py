@@ -98,6 +98,15 @@ def test_the_picture_has_its_words(shown):
     assert alt == said == words
 
 
+def test_four_steps_drawn_again_are_the_same():
+    explorer = which_steps.show_four_steps(**FOUR)
+    first, words = explorer.look({})
+    first = first.copy()
+    again, said = explorer.look({})
+    assert (first == again).all()
+    assert words == said
+
+
 def test_the_places_to_look_at_show_what_they_say():
     explorer = explore_windows(data.fixed_length_batch(), positions=which_steps.WINDOWS)
     expected = {

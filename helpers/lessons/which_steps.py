@@ -59,6 +59,7 @@ def show_four_steps(*, timesteps, steps, batch_size, batches):
     batch_size = check_whole_number("batch_size", batch_size, maximum=_ROWS)
     batches = check_whole_number("batches", batches)
     (ax,) = plots.new_axes(height=4.4)
+    _frame_four_steps(ax, -(-timesteps // steps) * steps)
 
     def draw():
         _plot_four_steps(ax, timesteps, steps, batch_size, batches)
@@ -67,7 +68,15 @@ def show_four_steps(*, timesteps, steps, batch_size, batches):
     return Explorer(ax.figure, {}, draw)
 
 
+def _frame_four_steps(ax, width):
+    plots.frame_timesteps(ax, width * 1.45, "row", ylim=(_ROWS - 0.5, -2.4))
+    ax.set(yticks=range(_ROWS), xticks=range(0, width, -(-width // 12)))
+    ax.xaxis.set_label_coords(0.35, -0.09)
+    ax.spines[["left", "bottom"]].set_visible(False)
+
+
 def _plot_four_steps(ax, timesteps, steps, batch_size, batches):
+    ax = plots.fresh_axes(ax)
     n_windows, read = -(-timesteps // steps), min(_ROWS, batches * batch_size)
     row, column = np.indices((_ROWS, n_windows * steps))
     real = column < timesteps
@@ -79,13 +88,9 @@ def _plot_four_steps(ax, timesteps, steps, batch_size, batches):
     _add_arrow(ax, f"timesteps = {timesteps}", (-0.5, -1.9), (timesteps - 0.5, -1.9))
     _add_arrow(ax, f"steps = {steps}", (-0.5, -1.1), (steps - 0.5, -1.1))
     ends = np.arange(batch_size, _ROWS, batch_size) - 0.5
-    ax.hlines(ends, -0.5, width - 0.5, **_BATCH_BORDER)
+    ax.hlines(ends, -0.5, width - 0.5, **_BATCH_BORDER, gid=plots.DRAWN)
     call = f"fit(…, steps_per_epoch={batches})\npredict(…, steps={batches})"
     _add_arrow(ax, call, (width - 0.1, -0.5), (width - 0.1, read - 0.5))
-    plots.frame_timesteps(ax, width * 1.45, "row", ylim=(_ROWS - 0.5, -2.4))
-    ax.set(yticks=range(_ROWS), xticks=range(0, width, -(-width // 12)))
-    ax.xaxis.set_label_coords(0.35, -0.09)
-    ax.spines[["left", "bottom"]].set_visible(False)
     cells = {"read": plots.REAL, "left out": _LEFT_OUT, "padded": plots.PADDED}
     borders = {"window border": plots.BORDER, "batch border": _BATCH_BORDER}
     plots.add_legend(ax, **cells, **borders)
@@ -93,7 +98,8 @@ def _plot_four_steps(ax, timesteps, steps, batch_size, batches):
 
 def _add_arrow(ax, text, start, end):
     """Add an arrow with two heads and, to the right of it, what it measures."""
-    ax.annotate("", start, end, arrowprops=_ARROW | {"shrinkA": 0, "shrinkB": 0})
+    arrow = _ARROW | {"shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", start, end, arrowprops=arrow, gid=plots.DRAWN)
     middle = (start[1] + end[1]) / 2  # of an arrow that lies down, its own height
     ax.annotate(
         text,
@@ -102,6 +108,7 @@ def _add_arrow(ax, text, start, end):
         textcoords="offset points",
         va="center",
         size=plots.FONT - 1,
+        gid=plots.DRAWN,
     )
 
 

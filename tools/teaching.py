@@ -137,7 +137,7 @@ class Lesson:
             if cell.cell_type == "code" and f"lesson.{name}(" in cell.source
         ]
         before, _, after = (cell.source for cell in self.notebook.cells[at - 1 : at + 2])
-        title = re.search(r"^## (Exercise\b.*)|^\*\*(.+?)\.?\*\*", before, re.MULTILINE)
+        title = re.search(r"^## (?:Extra: )?(Exercise\b.*)|^\*\*(.+?)\.?\*\*", before, re.MULTILINE)
         answer = re.sub(r"<details><summary>Solution</summary>|</details>", "", after).strip()
         return f"### {title[1] or title[2]}\n\n{answer}"
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from helpers.exercises import ask, judge
 from tools import editions
-from tools.editions import SOLUTION, for_learners, for_teachers
+from tools.editions import SOLUTION, for_learners, for_teachers, with_replies
 from tools.store import deciding_cells, find_complaints, run
 
 LESSONS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
@@ -50,10 +51,11 @@ def test_solutions_may_stay_folded():
     assert [cell.source for cell in made.cells] == [cell.source for cell in stored.cells]
 
 
-def test_the_learners_edition_runs(tmp_path):
+def test_the_learners_edition_runs_and_its_kernel_does_not_warn_of_plain_text(tmp_path, capfd):
     file = tmp_path / SHORT.name
     nbformat.write(for_learners(read(SHORT)), file)
     done = run(file)
+    assert "without encryption" not in capfd.readouterr().err
     assert find_complaints(done) == []
     for cell in code(done):
         if "exercise" in cell.metadata.get("tags", []):
@@ -73,6 +75,30 @@ def test_the_teachers_edition_has_its_solutions_run_and_hides_nothing(tmp_path):
     file = tmp_path / SHORT.name
     nbformat.write(made, file)
     assert find_complaints(run(file)) == []
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_teachers_see_each_reply_below_its_question(path):
+    made = with_replies(read(path))
+    nbformat.validate(made)
+    asks = [i for i, cell in enumerate(made.cells) if re.match(r"(ask|judge)\(", cell.source)]
+    assert asks
+    for at in asks:
+        kind, name = re.match(r'(\w+)\("(.+)"\)', made.cells[at].source).groups()
+        rows = re.findall(r"^- ([✔✘]) \*\*(.+?)\*\* (.+)$", made.cells[at + 1].source, re.MULTILINE)
+        if kind == "ask":
+            asked = ask(name).question
+            assert rows == [
+                ("✔" if n == asked.right else "✘", *words)
+                for n, words in enumerate(zip(asked.choices, asked.answers, strict=True))
+            ]
+        else:
+            sentences = judge(name).questions
+            assert [row[1:] for row in rows] == [(s.text, s.answers[0]) for s in sentences]
+            marks = [
+                "✔" if s.answers[0].startswith("The sentence is true") else "✘" for s in sentences
+            ]
+            assert [row[0] for row in rows] == marks
 
 
 def test_a_solution_that_its_check_rejects_is_reported():

@@ -167,3 +167,13 @@ class TestInChromium:
             page.emulate_media(media="print")
             question = page.locator(".question").first
             assert all(choice.is_visible() for choice in question.locator("label").all())
+            output = page.locator(".output_wrapper").first  # stays with the code that made it
+            assert output.evaluate("each => getComputedStyle(each).breakBefore") == "avoid"
+
+    def test_paper_has_margins(self, browser, folder):
+        with opened(browser, folder / f"{NAMES[0]}.html") as page:
+            rules = page.evaluate(
+                "[...document.styleSheets].flatMap(sheet => [...sheet.cssRules])"
+                ".filter(rule => rule instanceof CSSPageRule).map(rule => rule.style.margin)"
+            )
+            assert rules == ["15mm"]

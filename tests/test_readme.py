@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import re
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -17,7 +18,8 @@ TERMS = re.findall(
     GLOSSARY.read_text(encoding="utf-8"),
     flags=re.MULTILINE,
 )
-LINKS = re.findall(r"\]\(([^)\s]+)\)", README)
+FOLDERS = ("*.md", "docs/*.md", "teaching/**/*.md", "benchmarks/*.md")
+PAGES = [path for folder in FOLDERS for path in sorted(ROOT.glob(folder))]
 
 
 def markdown_of(path):
@@ -41,13 +43,28 @@ def test_the_example_prints_what_the_readme_says():
     assert sum(bool(line.strip()) for line in code.splitlines()) <= 10
 
 
-@pytest.mark.parametrize("link", [link for link in LINKS if "://" not in link])
-def test_every_link_into_the_repository_leads_somewhere(link):
-    file, _, heading = link.partition("#")
-    target = ROOT / file
-    assert target.exists()
-    if heading:
-        assert anchors(markdown_of(target)).count(unquote(heading)) == 1
+def slugs(text):
+    """What GitHub calls the headings of a page: small letters, hyphens, no other marks."""
+    headings = re.findall(r"^#+ (.+?)\s*$", text, flags=re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+@cache
+def headings_of(target):
+    if target.suffix == ".ipynb":
+        return anchors(markdown_of(target))
+    return slugs(target.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_into_the_repository_leads_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        file, _, heading = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), link
+        assert not heading or headings_of(target).count(unquote(heading)) == 1, link
 
 
 def test_each_question_leads_to_a_part_of_a_lesson():

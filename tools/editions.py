@@ -4,7 +4,8 @@ They are written to build/editions, each edition with the files that its lessons
 
 - learners: questions unanswered, and the output that answers a question cleared. The solutions
   are left out, or stay folded with ``--solutions folded``.
-- teachers: each question with its replies, each exercise with its solution, run; nothing hidden.
+- teachers: each question, and each sentence to judge, with its replies, each exercise with its
+  solution, run; nothing hidden.
 
 ``--progress`` puts an empty progress.json beside the learners' notebooks: then a learner's first
 choices and tries are kept in it.
@@ -19,7 +20,7 @@ from pathlib import Path
 import nbformat
 from nbconvert.preprocessors import TagRemovePreprocessor
 
-from helpers.exercises import ask
+from helpers.exercises import ask, judge
 from tools.store import NOTEBOOKS, ROOT, clean, deciding_cells, find_complaints, run
 
 EDITIONS = ROOT / "build" / "editions"
@@ -43,18 +44,25 @@ def for_learners(notebook, *, solutions="out"):
 
 
 def for_teachers(notebook):
-    """Give each question its replies and each exercise its solution, run; hide nothing."""
-    cells = []
+    """Give questions and sentences their replies, exercises their solutions, run; hide nothing."""
     for cell in notebook.cells:
         cell.metadata.pop("jupyter", None)
         if cell.source.startswith(SOLUTION):
             (code,) = re.findall(r"```python\n(.*?)\n```", cell.source, re.DOTALL)
-            cell = nbformat.v4.new_code_cell(code, metadata={"tags": ["solution"]})
-        cells.append(cell)
-        if asked := re.match(r'ask\("(.+)"\)', cell.source):
-            cells.append(nbformat.v4.new_markdown_cell(_replies(ask(asked[1]).question)))
-    notebook.cells = cells
+            cell.update(nbformat.v4.new_code_cell(code, metadata={"tags": ["solution"]}))
     _run_solutions(notebook)
+    return with_replies(notebook)
+
+
+def with_replies(notebook):
+    """Put below each question, and below the sentences to judge, what each answer is told."""
+    cells = []
+    for cell in notebook.cells:
+        cells.append(cell)
+        if asked := re.match(r'(ask|judge)\("(.+)"\)', cell.source):
+            rows = _asked(asked[2]) if asked[1] == "ask" else _judged(asked[2])
+            cells.append(nbformat.v4.new_markdown_cell(_replies(rows)))
+    notebook.cells = cells
     return notebook
 
 
@@ -62,16 +70,23 @@ def _tag(cell, tag):
     cell.metadata["tags"] = [*cell.metadata.get("tags", []), tag]
 
 
-def _replies(question):
-    rows = [
-        f"- {'✔' if choice == question.right else '✘'} **{words}** {reply}"
-        for choice, (words, reply) in enumerate(
-            zip(question.choices, question.answers, strict=True)
-        )
-    ]
-    return "\n".join(["<details><summary>For teachers: the replies</summary>\n", *rows]) + (
-        "\n\n</details>"
-    )
+def _asked(name):
+    """Give each choice of a question: whether it is right, its words, the reply."""
+    question = ask(name).question
+    for n, choice in enumerate(zip(question.choices, question.answers, strict=True)):
+        yield n == question.right, *choice
+
+
+def _judged(name):
+    """Give each sentence to judge: whether it is true, its words, the reply."""
+    for question in judge(name).questions:
+        yield question.choices[question.right] == "true", question.text, question.answers[0]
+
+
+def _replies(rows):
+    lines = [f"- {'✔' if right else '✘'} **{words}** {reply}" for right, words, reply in rows]
+    head = "<details><summary>For teachers: the replies</summary>"
+    return "\n".join([head, "", *lines, "", "</details>"])
 
 
 def _run_solutions(notebook):

@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from traitlets.config import Config
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -60,6 +61,8 @@ def run(path):
         resources={"metadata": {"path": str(NOTEBOOKS)}},
         record_timing=False,
         coalesce_streams=True,
+        # Otherwise each kernel warns that it speaks in plain text.
+        config=Config({"KernelManager": {"transport_encryption": "auto"}}),
         store_widget_state=False,
     )
     with suppress(CellExecutionError):  # it stands among the outputs, for `find_complaints`

@@ -32,6 +32,7 @@ PAGES = ROOT / "teaching"
 MADE = re.compile(r"(<!-- made: (\w+) ?([\w-]*) -->\n).*?(<!-- end -->)", re.DOTALL)
 FRONT = re.compile(r"\A(?:---\n(?:.*?\n)?---\n)?(?:# [^\n]*\n)?", re.DOTALL)
 LETTERS = "ABCDEF"
+CLOSING = "What to keep"  # with it begins what ends a lesson, too short for clocks of its own
 
 
 class Lesson:
@@ -77,7 +78,7 @@ class Lesson:
     def clock(self):
         """Return the parts of the lesson as a table, with a running clock."""
         parts = list(_parts(self.notebook))
-        own = [part for part in parts if not part[0].startswith("Extra: ")]
+        own = _closed([part for part in parts if not part[0].startswith("Extra: ")])
         spent = [sum(minutes_of(_notebook(cells)).values()) for _, cells in own]
         *ends, _ = [_clock(minutes) for minutes in accumulate(spent)]
         last = f"{self.minutes[0]}:00"
@@ -137,9 +138,11 @@ class Lesson:
             if cell.cell_type == "code" and f"lesson.{name}(" in cell.source
         ]
         before, _, after = (cell.source for cell in self.notebook.cells[at - 1 : at + 2])
-        title = re.search(r"^## (?:Extra: )?(Exercise\b.*)|^\*\*(.+?)\.?\*\*", before, re.MULTILINE)
+        title = re.search(
+            r"^(?:## (?:Extra: )?|\*\*)((?:Exercise\b|\d).*?)\.?(?:\*\*|$)", before, re.MULTILINE
+        )
         answer = re.sub(r"<details><summary>Solution</summary>|</details>", "", after).strip()
-        return f"### {title[1] or title[2]}\n\n{answer}"
+        return f"### {title[1]}\n\n{answer}"
 
 
 @cache
@@ -200,6 +203,12 @@ def _pieces(cell):
     return [nbformat.v4.new_markdown_cell(text) for text in texts if text]
 
 
+def _closed(parts):
+    """Return the parts with those from the first closing one on as a single one."""
+    at = [heading for heading, _ in parts].index(CLOSING)
+    return [*parts[:at], (CLOSING, [cell for _, cells in parts[at:] for cell in cells])]
+
+
 def _code(cells):
     return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
 
@@ -225,6 +234,8 @@ def _link(path, heading):
 def _events(cells):
     """Return what happens in a part, in a few words."""
     source = _code(cells)
+    if cells[0].source.startswith(f"## {CLOSING}"):
+        return "to the end"
     asked = [f"asks `{name}`" for name in re.findall(r'^ask\("(.+)"\)', source, re.MULTILINE)]
     asked += [f"judges `{name}`" for name in re.findall(r'^judge\("(.+)"\)', source, re.MULTILINE)]
     moved = [f"explorer `{name}`" for name in re.findall(r"\b(explore_\w+)\(", source)]
@@ -254,7 +265,7 @@ def _sentences(judged):
 
 def _sentence(reply):
     """Return why a sentence is true or false, without "The sentence is …"."""
-    why = reply.split(": ", 1)[-1]
+    why = re.sub(r"^The sentence is \w+[:,] ", "", reply)
     return why[0].upper() + why[1:]
 
 

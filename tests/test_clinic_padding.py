@@ -26,6 +26,15 @@ def states_with_padding_read_first(lstm, sequences):
     return lstm(keras.utils.pad_sequences(sequences, dtype="float32", padding="pre"))
 
 
+def states_of_whole_numbers(lstm, sequences):
+    padded = keras.utils.pad_sequences(sequences, value=-1000, padding="post")
+    return lstm(layers.Masking(-1000.0)(padded))
+
+
+def states_of_whole_numbers_and_padding(lstm, sequences):
+    return lstm(keras.utils.pad_sequences(sequences))
+
+
 def states_with_the_mask(lstm, sequences):
     padded = pad_batch(sequences)
     return lstm(padded.inputs, mask=padded.mask)
@@ -201,6 +210,8 @@ class TestExercises(ClinicTests):
         ("last_states", (states_with_masked_zeros,), "real and all zero are still skipped"),
         ("last_states", (states_with_padding_read,), "the padding is read as well"),
         ("last_states", (states_with_padding_read_first,), "the padding is read as well"),
+        ("last_states", (states_of_whole_numbers,), "have become whole numbers"),
+        ("last_states", (states_of_whole_numbers_and_padding,), "have become whole numbers"),
         ("last_states", (lambda *_: np.zeros((3, 4)),), "not those of the sequences alone"),
         ("last_states", (lambda *_: np.zeros(4),), "your shape is (4,), (3, 4) is wanted"),
     ]

@@ -180,6 +180,7 @@ class TestExercises(ClinicTests):
         ("same_twice", (request_against_other,), "`request` was not asked twice"),
         ("same_twice", (equal_to_the_last_place,), "by rounding: `np.allclose`"),
         ("same_twice", (the_other_way_round,), "Its two answers to `request` differ"),
+        ("same_twice", (lambda *given: str(asked_twice(*given)),), "return one `True`"),
         ("same_twice", (always(1),), "you returned True. Its two answers"),
         ("same_twice", (always(0),), "`True` means that nothing is carried"),
         ("same_twice", (lambda answer, request, _: [answer(request)] * 2,), "return one `True`"),

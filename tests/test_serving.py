@@ -160,6 +160,11 @@ def serve_with_predict(step, states, user, digit):
     return float(answer[0, 0])
 
 
+def digit_as_it_is(step, states, user, digit):
+    answer, states[user] = step.predict_on_batch([digit, states.get(user, np.zeros((1, 1)))])
+    return answer
+
+
 def keep_nothing(step, states, user, digit):
     state = states.get(user, np.zeros((1, 1)))
     return step.predict_on_batch([np.full((1, 1, 1), digit), state])[0]
@@ -220,6 +225,7 @@ class TestExercises(ExerciseTests):
         ("serve", (state_for_answer,), "this is the new state. The model returns its answer first"),
         ("serve", (both,), "one number is wanted"),
         ("serve", (from_zeros,), "Ada has sent 12 so far, and gets 2.5: the answer starts"),
+        ("serve", (digit_as_it_is,), "give `step` two arrays"),
         ("serve", (twice,), "Ada has sent 1 so far, and gets 11"),
     ]
 

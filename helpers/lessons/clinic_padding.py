@@ -198,6 +198,8 @@ def check_last_states(function):
     _, rng = _model(67, lstm)
     skipped = "timesteps that are real and all zero are still skipped."
     read = "the padding is read as well: which timesteps are real must reach the LSTM."
+    whole = """the readings have become whole numbers: `pad_sequences` cuts fractions off, unless it
+        is told `dtype="float32"`."""
     other = "the states are not those of the sequences alone."
     for lengths in ((5, 3, 7), (2, 6)):
         sequences = [_normal(rng, length, 2) for length in lengths]
@@ -205,10 +207,12 @@ def check_last_states(function):
         answer = _ask(function, lstm, sequences, shape=(len(lengths), 4))
         expected = np.concatenate([lstm(row[None]) for row in sequences])
         without = np.concatenate([lstm(row[row.any(axis=1)][None]) for row in sequences])
-        known = [(without, skipped)]
+        cut = np.concatenate([lstm(np.trunc(row)[None]) for row in sequences])
+        known = [(without, skipped), (cut, whole)]
         for padding in ("post", "pre"):
-            padded = keras.utils.pad_sequences(sequences, dtype="float32", padding=padding)
-            known.append((lstm(padded), read))
+            for dtype, hint in (("float32", read), ("int32", whole)):
+                padded = keras.utils.pad_sequences(sequences, dtype=dtype, padding=padding)
+                known.append((lstm(padded), hint))
         _compare(answer, expected, other, known)
 
 

@@ -150,6 +150,11 @@ def _served(function, request, is_new):
     try:
         return answer_of(function, *request)
     except AnswerError as problem:
+        if "cannot mix tensors" in str(problem):
+            raise AnswerError(
+                "Not yet: give `step` two arrays, the value in the shape (1, 1, 1) and the state. "
+                "`predict_on_batch` returns arrays, too; a plain call returns tensors."
+            ) from None
         if not (is_new and "KeyError" in str(problem)):
             raise
         raise AnswerError(

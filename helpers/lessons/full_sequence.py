@@ -84,8 +84,8 @@ def seconds(function, *arguments):
     if not callable(function):
         raise TypeError(f"`function` must be a function. Received: {type(function).__name__}.")
     function(*arguments)
-    durations = []
-    while len(durations) < 5 or sum(durations) < 1.0:
+    durations, end = [], time.perf_counter() + 1.0
+    while len(durations) < 5 or time.perf_counter() < end:
         start = time.perf_counter()
         function(*arguments)
         durations.append(time.perf_counter() - start)

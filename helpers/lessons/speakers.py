@@ -21,7 +21,7 @@ from helpers.explorers import (
 from helpers.models import build_rnn
 from helpers.probes import gradient_reach
 from helpers.quiet import keras, tf
-from helpers.validation import check_array, check_whole_number
+from helpers.validation import check_array, check_flag, check_whole_number
 from helpers.windows import pad_batch
 
 LENGTHS, SIDES = (29, 50, 100), ("post", "pre")
@@ -73,7 +73,7 @@ def standardised_vowels():
 
 def build_reader(*, seed, mask=False, cell="lstm"):
     """Return the lesson's model, compiled, with the first weights that `seed` gives."""
-    seed = check_whole_number("seed", seed, minimum=0)
+    seed, mask = check_whole_number("seed", seed, minimum=0), check_flag("mask", mask)
     keras.utils.set_random_seed(seed)
     reader = build_rnn(
         48,

@@ -10,7 +10,7 @@ LAB = $(PY) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow
 	--LabApp.default_url=/lab/tree/notebooks/00_which_steps.ipynb \
 	--LabApp.extension_manager=readonly
 
-.PHONY: help lab test lint notebooks bench claims fuzz soak oracles matrix constraints handouts teaching editions progress check hub hub-test
+.PHONY: help lab test lint notebooks bench claims fuzz soak rehearse oracles matrix constraints handouts teaching editions progress check hub hub-test
 
 help:
 	@echo "make lab          open the lessons in JupyterLab"
@@ -23,6 +23,7 @@ help:
 	@echo "make claims       run what the lessons say of Keras on several versions, write docs/claims.md"
 	@echo "make fuzz         call the lessons' functions with bad arguments at random (CALLS, SECONDS, SEED)"
 	@echo "make soak         move every explorer at random (SECONDS for each; BROWSER=1 in JupyterLab)"
+	@echo "make rehearse     treat every lesson as a class will (NAMES=01 for one, SECONDS in all)"
 	@echo "make oracles      compare with PyTorch, which this installs"
 	@echo "make matrix       run the tests on other versions, write the table in the README"
 	@echo "make check        say in a line each what a laptop lacks for the lessons"
@@ -65,6 +66,9 @@ fuzz: $(MADE)
 
 soak: $(MADE)
 	$(PY) -m tools.soak --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(if $(BROWSER),--browser)
+
+rehearse: $(MADE)
+	$(PY) -m tools.rehearse --seconds $(or $(SECONDS),14400) $(if $(SEED),--seed $(SEED)) $(NAMES)
 
 oracles: $(MADE)
 	$(PY) -m pip install --quiet --editable '.[bench]'

@@ -20,3 +20,8 @@ lessons     what one lesson alone needs: a file a lesson, named as its notebook
 
 The package, `windows`, `data` and `plots` load neither TensorFlow nor widgets.
 """
+
+import logging
+
+# Where home cannot be written to, Matplotlib finds another folder, and says so in red.
+logging.getLogger("matplotlib").setLevel(logging.ERROR)

@@ -24,8 +24,10 @@ if version("tensorflow").startswith("2.21."):
     )
 
 # Advice for long loops; a lesson builds many small models and calls each of them a few times.
+# And what an interrupt left unfinished, said when it is thrown away: below a later cell.
+_UNSAID = "triggered tf.function retracing", "Object was never used"
 logging.getLogger("tensorflow").addFilter(
-    lambda record: "triggered tf.function retracing" not in str(record.msg)
+    lambda record: not any(words in str(record.msg) for words in _UNSAID)
 )
 
 _stderr, _nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

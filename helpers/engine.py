@@ -186,7 +186,7 @@ def _scan(model, read):
         loop = 0, zero_states(model, batch), kept
         return tf.while_loop(lambda k, *_: k < n_windows, body, loop)[-1].stack()
 
-    return scan.get_concrete_function()
+    return scan
 
 
 def cached_program(model, key, make, *, compiled=()):

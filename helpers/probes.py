@@ -100,7 +100,7 @@ def _last_jacobian(model):
         jacobian = tape.batch_jacobian(outputs, inputs, experimental_use_pfor=False)
         return tf.sqrt(tf.reduce_sum(jacobian**2, axis=[1, 3]))
 
-    return norms.get_concrete_function()
+    return norms
 
 
 class LayerMask(NamedTuple):

@@ -8,7 +8,7 @@ import logging
 import os
 from importlib.metadata import version
 
-__all__ = ["HloProto", "keras", "tf"]
+__all__ = ["HloProto", "keras", "record_operation", "stop_recording", "tf"]
 
 # TensorFlow and Keras read these once, while they load.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -36,6 +36,7 @@ try:
     import keras
     import tensorflow as tf
     from tensorflow.compiler.xla.service.hlo_pb2 import HloProto
+    from tensorflow.python.eager.record import record_operation, stop_recording
 finally:
     os.dup2(_stderr, 2)
     os.close(_stderr)

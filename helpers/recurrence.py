@@ -8,7 +8,7 @@ quicker to compile and to run, with the same result.
 
 from typing import Any, NamedTuple
 
-from helpers.quiet import keras, tf
+from helpers.quiet import keras, record_operation, stop_recording, tf
 
 
 def recurrent_step(layer):
@@ -155,14 +155,17 @@ class _Loop(NamedTuple):
         factors = tf.constant(self.formulas.factors, weights.dtype)
         factors = tf.repeat(factors, weights.shape[-1] // len(self.formulas.factors))
 
-        @tf.custom_gradient
         def run(given, weights, *states):
-            last, states, kept = self._forwards(given, weights * factors, list(states))
+            taken = given, weights, *states
+            with stop_recording():
+                last, states, kept = self._forwards(given, weights * factors, list(states))
 
             def gradient(d_hidden, *d_last):
                 return self._backwards(given, weights, states, kept, d_hidden, list(d_last))
 
-            return [states[0], *last], gradient
+            # `tf.custom_gradient` would keep each graph until the process ends.
+            record_operation("Recurrence", [states[0], *last], taken, gradient)
+            return states[0], *last
 
         given = tf.concat([inputs, tf.ones_like(inputs[..., :1])], axis=-1)
         # One more than there are timesteps, as many as states: so no large array is cut.

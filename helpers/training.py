@@ -151,7 +151,7 @@ def _runner(model, data, carry, *, training=True):
     program = engine.cached_program(
         model,
         (training, idle, *((tensor.shape, tensor.dtype) for tensor in taken)),
-        lambda: epoch_program(model, tensors, idle, training).get_concrete_function(*taken),
+        lambda: epoch_program(model, tensors, idle, training),
         compiled=model.metrics[:1],
     )
     # As Keras' own history keeps them: floats, or arrays.

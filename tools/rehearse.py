@@ -36,7 +36,7 @@ ONE_THREAD = {"12_choose_your_steps"}  # its cells go on from one another over a
 LIMIT = 300  # seconds for a cell
 LONG = 0.8  # seconds of a cell that is interrupted
 GROWTH = 50  # MB
-NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?![\d,.]* ?[mμn]?s\b)")  # but for times
 
 
 class NotHere(Exception):  # noqa: N818

@@ -1,10 +1,13 @@
 """What the probes report is what Keras does, sequence by sequence, without windows or padding."""
 
+import gc
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from tensorflow.python.framework.func_graph import FuncGraph
 
 from helpers.probes import gradient_reach, state_reach, trace_masks, trace_states
 from helpers.windows import pad_batch
@@ -547,3 +550,17 @@ def test_an_activation_of_ones_own_may_stand_in_a_window(rng):
     model = keras.Sequential([keras.Input((None, 2)), keras.layers.LSTM(3, return_sequences=True)])
     model.add(own)
     assert trace_states(model, rng.normal(size=(2, 5, 2)), steps=2).shape == (2, 5, 3)
+
+
+def graphs():
+    gc.collect()
+    return sum(isinstance(each, FuncGraph) for each in gc.get_objects())
+
+
+def test_a_model_that_is_gone_takes_its_programs_along(make_rnn, ragged):
+    before, model = graphs(), make_rnn(2)
+    trace_states(model, ragged, steps=3)
+    gradient_reach(model, ragged, steps=3)
+    assert graphs() > before
+    del model
+    assert graphs() <= before

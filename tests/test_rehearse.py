@@ -117,6 +117,7 @@ PICTURE = nbformat.v4.new_output("display_data", data={"image/png": "", "text/pl
         (cell_of("0.5", "nbval-check-output"), [stream("0.5\n"), PICTURE], ""),
         (cell_of("0.5", "nbval-check-output"), [stream("0.4\n")], "says '0.4', stored is '0.5'"),
         (cell_of("1,234 took 0.5"), [stream("1,234 took 0.4")], ""),
+        (cell_of("took 1,234 ms, 1,234s/step"), [stream("took 5 ms, 6s/step")], ""),
         (cell_of("1,234 took 0.5"), [stream("1,235 took 0.5")], "the prose states 1,234"),
         (cell_of(""), [ERROR], "ValueError: no"),
         (cell_of("", "raises-exception"), [ERROR], ""),

@@ -1,6 +1,8 @@
 """The structure: what imports what, how large the files are, and what loads TensorFlow."""
 
 import ast
+import logging
+import os
 import re
 import subprocess
 import sys
@@ -170,3 +172,24 @@ def test_loading_tensorflow_says_nothing():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert (ran.stdout, ran.stderr) == ("loaded\n", "")
+
+
+def test_a_home_that_cannot_be_written_to_is_no_matter():
+    homes = {"HOME": "/dev/null/nobody", "USERPROFILE": "/dev/null/nobody"}
+    elsewhere = {"MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"}
+    variables = {n: value for n, value in os.environ.items() if n not in elsewhere} | homes
+    program = "import helpers.plots; print('loaded')"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=variables
+    )
+    assert (ran.stdout, ran.stderr) == ("loaded\n", "")
+
+
+_LEFT = "Object was never used (type <class TensorArray>)"
+
+
+def test_what_an_interrupt_left_unfinished_is_not_said_below_a_later_cell():
+    log = logging.getLogger("tensorflow")  # set up by conftest
+    said, left = (logging.makeLogRecord({"msg": f"…\n{words}"}) for words in ("wrong", _LEFT))
+    assert log.filter(said)
+    assert not log.filter(left)

@@ -20,6 +20,11 @@ TERMS = re.findall(
 )
 FOLDERS = ("*.md", "docs/*.md", "teaching/**/*.md", "benchmarks/*.md")
 PAGES = [path for folder in FOLDERS for path in sorted(ROOT.glob(folder))]
+QUESTIONS = re.findall(
+    r"^\| (.+[?]) \| (.+) \|$",
+    README.split("## Questions\n")[1].split("\n## ")[0],
+    flags=re.MULTILINE,
+)
 
 
 def markdown_of(path):
@@ -68,10 +73,26 @@ def test_every_link_into_the_repository_leads_somewhere(page):
 
 
 def test_each_question_leads_to_a_part_of_a_lesson():
-    index = README.split("## Questions\n")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| (.+[?]) \| (.+) \|$", index, flags=re.MULTILINE)
-    assert len(rows) >= 30
-    assert all(re.search(r"\]\(notebooks/\w+\.ipynb#.+\)", parts) for _, parts in rows)
+    assert len(QUESTIONS) >= 30
+    assert all(re.search(r"\]\(notebooks/\w+\.ipynb#.+\)", parts) for _, parts in QUESTIONS)
+
+
+def part(file, heading):
+    """A part of a lesson, code and stored errors too, by its heading as a link names it."""
+    cells = json.loads((ROOT / file).read_text(encoding="utf-8"))["cells"]
+    text = "\n".join("".join(c["source"]) + json.dumps(c.get("outputs", [])) for c in cells)
+    parts = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    return next(p for p in parts if anchors("# " + p.splitlines()[0]) == [unquote(heading)])
+
+
+def test_what_a_question_names_in_code_stands_where_it_leads_to():
+    """An old argument, or a method: `Dataset.window` stands in code as `made.window`."""
+    for question, links in QUESTIONS:
+        places = re.findall(r"\]\((notebooks/\w+\.ipynb)#(.+?)\)", links)
+        text = "\n".join(part(*place) for place in places)
+        for code in re.findall(r"`([^`]+)`", question):
+            name = re.sub(r"^\w+(?=\.\w)", "", code)
+            assert name in text, question
 
 
 def test_the_glossary_is_short_sorted_and_says_where_each_word_comes_first():

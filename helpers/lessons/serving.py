@@ -17,7 +17,7 @@ from helpers.quiet import keras
 
 _SENT = {"Ada": "123", "Ben": "789"}  # their digits, in the order in which they send them
 _TURNS = {
-    "one, then the other": ("Ada",) * 3 + ("Ben",) * 3,
+    "Ada, then Ben": ("Ada",) * 3 + ("Ben",) * 3,
     "in turns": ("Ada", "Ben") * 3,
     "as it comes": ("Ada", "Ben", "Ben", "Ada", "Ben", "Ada"),
 }
@@ -62,7 +62,7 @@ _POSITIONS = [
     _position(
         "One, then the other",
         "Whoever tests with one user sees right answers. What does Ben's first one begin with?",
-        *("one, then the other", _SHARED),
+        *("Ada, then Ben", _SHARED),
     ),
     _position("In turns", "How many answers are right now?", "in turns", _SHARED),
     _position("A state each", "The same turns. What has changed?", "in turns", _EACH),

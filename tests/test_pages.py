@@ -16,7 +16,6 @@ from helpers.explorers import (
     explore_windows,
     labelled_box,
     labelled_buttons,
-    labelled_selection,
     labelled_slider,
 )
 from tests.moving import frame, move_by_keyboard, needs_chromium, opened, pixels, shown
@@ -44,7 +43,7 @@ def make(most=4, positions=POSITIONS):
         "n": labelled_slider("number", 3, 1, most),
         "way": labelled_buttons("way", ("a", "b")),
         "ticked": labelled_box("tick it", False),
-        "count": labelled_selection("count", NUMBERS, 1),
+        "count": labelled_slider("count", 2, options=NUMBERS),
         "kind": widgets.Dropdown(options=["p", "<q>"], description="kind"),
         "seed": widgets.BoundedIntText(10, 0, 10**6, description="seed"),
     }

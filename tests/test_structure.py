@@ -19,6 +19,7 @@ ORDER = [
     "data",
     "windows",
     "plots",
+    "numbers",
     "quiet",
     "recurrence",
     "models",

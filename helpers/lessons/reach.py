@@ -13,11 +13,11 @@ from helpers.data import load_sunspots
 from helpers.exercises import AnswerError, answer_of, feedback, filled_in
 from helpers.explorers import (
     CARRY_STYLE,
+    CARRY_WORD,
     LABEL,
     Explorer,
     Position,
     Trainer,
-    carry_word,
     labelled_box,
     labelled_slider,
 )
@@ -275,7 +275,7 @@ class _TrainingExplorer(Explorer):
                 error = self.errors[steps, how, seed].mean
                 words.append(f"Your seed {seed}, {name}: {error:.2f}.")
         if (steps, "carried" if carry else "reset", seed) not in self.errors:
-            words.append(f"Press Train for seed {seed}, state {carry_word(carry)}.")
+            words.append(f"Press Train for seed {seed}, state {CARRY_WORD[carry]}.")
         return " ".join(words)
 
 
@@ -290,10 +290,10 @@ def _plot_cloud(measured, own, baselines, *, ax):
         x, style = np.full(len(errors), steps + _BESIDE[how]), small[how] | size
         ax.vlines(x[0], np.min(errors), np.max(errors), color=style["color"], gid=plots.DRAWN)
         ax.plot(x, [error.mean for error in errors], **style, gid=plots.DRAWN)
-    for name, error in baselines.items():
-        ax.axhline(error, color="#666666", linewidth=1, zorder=0, gid=plots.DRAWN)
-        below = {"ha": "center", "va": "top", "fontsize": plots.FONT - 2}
-        ax.text(36, error, name, **below, gid=plots.DRAWN)  # where no setting was measured
+    for name, error in baselines.items():  # at 36, no setting was measured
+        ax.axhline(error, label=name, color="#666666", linewidth=1, zorder=0, gid=plots.DRAWN)
+        ax.text(36, error, name, ha="center", va="top", fontsize=plots.FONT - 2, gid=plots.DRAWN)
+    ax.fmt_xdata = "{:.0f}".format  # the points stand side by side
     highest = max([1.0, *(np.max(errors) for _, _, errors, _ in points)])
     ax.set(xlim=(-1, _MOST_STEPS + 2), ylim=(0, 1.1 * highest))
     ax.set_xlabel("steps (years in a window)", fontsize=plots.FONT)

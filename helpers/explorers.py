@@ -69,7 +69,7 @@ class Explorer(widgets.VBox):
         self.redraw()
         for control in self.controls.values():
             control.observe(self.redraw, "value")
-        self._numbers.observe(lambda _: self.redraw(), "open")
+        self._numbers.observe(lambda _: self.redraw(), "opened")
 
     def _look_at(self, positions):
         def go(position):
@@ -132,7 +132,7 @@ class Explorer(widgets.VBox):
             self._png = base64.b64encode(_png(pixels)).decode()
             self.picture.value = _image(self._png, self.words, self.figure)
             self._readout.value = self.words
-            self._numbers.text = numbers_of(self.figure) if self._numbers.open else ""
+            self._numbers.text = numbers_of(self.figure) if self._numbers.opened else ""
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
@@ -155,7 +155,7 @@ class _Numbers(anywidget.AnyWidget):
     _esm = "".join(
         (_HERE / name).read_text(encoding="utf-8") for name in ("table.js", "numbers.js")
     )
-    open, text = Bool().tag(sync=True), Unicode().tag(sync=True)
+    opened, text = Bool().tag(sync=True), Unicode().tag(sync=True)
 
 
 class _Slider(anywidget.AnyWidget, widgets.ValueWidget):

@@ -7,9 +7,9 @@ function render({ model, el }) {
   const place = numbers.appendChild(document.createElement("div"));
   Object.assign(place, { tabIndex: 0, style: "max-height: 20em; overflow: auto" });
   const show = () => tabulate(place, model.get("text"));
-  numbers.open = model.get("open");
+  numbers.open = model.get("opened");
   numbers.addEventListener("toggle", () => {
-    model.set("open", numbers.open);
+    model.set("opened", numbers.open);
     model.save_changes();
   });
   model.on("change:text", show);

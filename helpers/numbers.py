@@ -53,20 +53,22 @@ def _table(ax, drawn):
 
 
 def _named(ax, drawn):
-    """Give the artists that have a name: their own, or that of the legend for how they look."""
-    legend = ax.get_legend()
-    handles = zip(legend.legend_handles, legend.get_texts(), strict=True) if legend else ()
-    names = {_look(handle): text.get_text() for handle, text in handles}
+    """Give the artists that have a name: their own, or that of a legend for how they look."""
+    names = {}
+    for legend in filter(None, (each.get_legend() for each in (*ax.figure.axes, ax))):
+        looks = map(_look, legend.legend_handles)
+        names |= zip(looks, (text.get_text() for text in legend.get_texts()), strict=True)
     for artist in drawn:
-        name = names.get(_look(artist)) or str(artist.get_label())
-        if isinstance(artist, Text) or (name and not name.startswith("_")):
+        name = str(artist.get_label())
+        name = names.get(_look(artist), "") if name[:1] in ("", "_") else name
+        if isinstance(artist, Text) or name:
             yield artist, name
 
 
 def _look(artist):
     if isinstance(artist, Line2D):
-        look = artist.get_color(), artist.get_linestyle(), artist.get_marker()
-        return *look, artist.get_linewidth()
+        look = artist.get_color(), artist.get_linestyle(), artist.get_linewidth()
+        return *look, artist.get_marker(), artist.get_markerfacecolor()
     face = getattr(artist, "get_facecolor", lambda: None)()
     return face is not None and (*np.ravel(face)[:4], artist.get_hatch())
 
@@ -79,7 +81,11 @@ def _marks(ax, artist, name, lanes):
     elif isinstance(artist, Text):
         x, y = artist.get_position()
         if lanes and artist.get_ha() == "center" and artist.get_text():
-            yield y, "words", [f"{x:g}: " + artist.get_text().replace("\n", ", ")]
+            yield (
+                None if y < -0.5 else y,
+                "words",
+                [f"{x:g}: " + artist.get_text().replace("\n", ", ")],
+            )
     elif isinstance(artist, PathPatch):
         corners = artist.get_path().vertices.reshape(-1, 5, 2)[:, :4]  # the fifth closes it
         for (x0, y0), (x1, y1) in zip(corners.min(axis=1), corners.max(axis=1), strict=True):
@@ -101,7 +107,7 @@ def _label(ax, which):
     """Return the label of an axis on one line; that of x may stand at another Axes."""
     axes = (ax, *ax.figure.axes) if which == "x" else (ax,)
     labels = [getattr(each, f"get_{which}label")() for each in axes]
-    return next(filter(None, labels), "place").replace("\n", " ")
+    return next(filter(None, labels), "what").replace("\n", " ")
 
 
 def _say(ax, which, value):

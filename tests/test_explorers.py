@@ -176,12 +176,12 @@ def test_numbers_are_made_while_they_are_open(explorer, move):
     numbers = explorer._numbers
     move()
     assert numbers.text == ""
-    numbers.open = True
+    numbers.opened = True
     before = numbers.text
     assert before == numbers_of(explorer.figure)
     move(back=True)
     assert numbers.text == numbers_of(explorer.figure)
-    numbers.open = False
+    numbers.opened = False
     assert numbers.text == ""
 
 

@@ -283,17 +283,17 @@ def _plot_cloud(measured, own, baselines, *, ax):
     """Draw measured errors as small points, own ones as big; lines range over seeds and borders."""
     plots.fresh_axes(ax)
     small = {how: {**style, "linestyle": "", "markersize": 4} for how, style in _STYLES.items()}
-    big = {"markersize": 11, "markeredgecolor": "black", "zorder": 3}
+    big = {"markersize": 11, "markeredgecolor": "black", "zorder": 3, "label": "yours"}
     points = [(steps, how, errors, {}) for (steps, how), errors in measured.items()]
     points += [(steps, how, [error], big) for (steps, how, _), error in own.items()]
     for steps, how, errors, size in points:
         x, style = np.full(len(errors), steps + _BESIDE[how]), small[how] | size
         ax.vlines(x[0], np.min(errors), np.max(errors), color=style["color"], gid=plots.DRAWN)
-        ax.plot(x, [error.mean for error in errors], **style, gid=plots.DRAWN)
+        (shown,) = ax.plot(x, [error.mean for error in errors], **style, gid=plots.DRAWN)
+        shown.numbers = np.full(len(errors), steps), shown.get_ydata()
     for name, error in baselines.items():  # at 36, no setting was measured
         ax.axhline(error, label=name, color="#666666", linewidth=1, zorder=0, gid=plots.DRAWN)
         ax.text(36, error, name, ha="center", va="top", fontsize=plots.FONT - 2, gid=plots.DRAWN)
-    ax.fmt_xdata = "{:.0f}".format  # the points stand side by side
     highest = max([1.0, *(np.max(errors) for _, _, errors, _ in points)])
     ax.set(xlim=(-1, _MOST_STEPS + 2), ylim=(0, 1.1 * highest))
     ax.set_xlabel("steps (years in a window)", fontsize=plots.FONT)

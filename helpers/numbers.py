@@ -87,20 +87,25 @@ def _marks(ax, artist, name, lanes):
                 [f"{x:g}: " + artist.get_text().replace("\n", ", ")],
             )
     elif isinstance(artist, PathPatch):
-        corners = artist.get_path().vertices.reshape(-1, 5, 2)[:, :4]  # the fifth closes it
-        for (x0, y0), (x1, y1) in zip(corners.min(axis=1), corners.max(axis=1), strict=True):
-            if lanes:
-                yield (y0 + y1) / 2, name, range(ceil(x0), ceil(x1))
-            elif ax.images:
-                yield from ((t, name, ["yes"]) for t in range(ceil(x0), ceil(x1)))
-            elif y0 * y1 == 0:  # a bar stands on 0, or hangs from it
-                yield (x0 + x1) / 2, name, [y0 + y1]
+        yield from _boxes(artist, name, lanes, over=ax.images)
     elif isinstance(artist, Line2D) and artist.get_transform() is ax.get_yaxis_transform("grid"):
         yield None, name, artist.get_ydata()[:1]
     elif isinstance(artist, Line2D) or hasattr(artist, "numbers"):
         points = getattr(artist, "numbers", None) or artist.get_data()
         for x, y in zip(*points, strict=True):
             yield (y, name, [int(x)]) if lanes else (x, name, [y])
+
+
+def _boxes(artist, name, lanes, over):
+    """Give the marks of rectangles: runs in rows, timesteps over a heat map, or bars."""
+    corners = artist.get_path().vertices.reshape(-1, 5, 2)[:, :4]  # the fifth closes it
+    for (x0, y0), (x1, y1) in zip(corners.min(axis=1), corners.max(axis=1), strict=True):
+        if lanes:
+            yield (y0 + y1) / 2, name, range(ceil(x0), ceil(x1))
+        elif over:
+            yield from ((t, name, ["yes"]) for t in range(ceil(x0), ceil(x1)))
+        elif y0 * y1 == 0:  # a bar stands on 0, or hangs from it
+            yield (x0 + x1) / 2, name, [y0 + y1]
 
 
 def _label(ax, which):

@@ -133,8 +133,10 @@ def test_the_same_picture_stands_once_in_the_page():
 
 
 def test_the_script_is_short():
-    script = (pages._HERE / "page.js").read_text(encoding="utf-8")
+    own, tables = (pages._HERE / name for name in ("page.js", "table.js"))
+    script, shared = (path.read_text(encoding="utf-8") for path in (own, tables))
     assert len(script.splitlines()) <= 120
+    assert len(shared.splitlines()) <= 16  # the tables, which Lab builds with it as well
     assert not re.search(r"https?:|import |fetch\(", script)
 
 
@@ -215,6 +217,22 @@ class TestInChromium:
             assert page.get_by_label("number").input_value() == "3"
             page.get_by_label("number").press("ArrowLeft")
             assert says.text_content() == ""  # it was said of another place
+
+    def test_numbers_follow_the_picture_while_they_are_open(self, browser, saved, data):
+        with opened(browser, saved) as page:
+            numbers, slider = page.locator(".numbers"), page.get_by_label("number")
+            summary, cells = numbers.locator("summary"), numbers.locator("th, td")
+            assert cells.count() == 0
+            summary.press("Enter")
+            for key, at in (("Home", [0, 0, 0, 1, 0]), ("End", [3, 0, 0, 1, 0])):
+                slider.press(key)
+                number = int(np.ravel_multi_index(at, [len(says) for says in data["says"]]))
+                caption, *lines = data["numbers"][data["frames"][number][2]].split("\n")
+                assert cells.all_text_contents() == "\t".join(lines).split("\t")
+            assert cells.nth(0).text_content() == "x (no unit)"
+            summary.press("Enter")
+            slider.press("Home")
+            assert cells.count() == 0
 
     def test_the_words_keep_their_node(self, browser, saved):
         with opened(browser, saved) as page:

@@ -9,7 +9,8 @@ function tabulate(place, text) {
     lines.forEach((line, n) => {
       const row = add(table, "tr", "");
       line.split("\t").forEach((cell, m) => {
-        add(row, n && m ? "td" : "th", cell).scope = n ? "row" : "col"; // of a `td`, nothing looks at it
+        if (n && m) add(row, "td", cell);
+        else add(row, "th", cell).scope = n ? "row" : "col";
       });
     });
   }

@@ -114,7 +114,7 @@ def show_stored():
     for steps in range(1, 11):
         explorer.controls["steps"].value = steps
         pictures.append(explorer.picture.value)
-    slider, picture = widgets.IntSlider(0, 0, 9), widgets.HTML(pictures[0])
+    slider, picture = explorers.labelled_slider("n", 0, 0, 9), widgets.HTML(pictures[0])
     slider.observe(lambda change: setattr(picture, "value", pictures[change["new"]]), "value")
     return widgets.VBox([slider, picture])
 
@@ -130,7 +130,7 @@ def compare_latencies():
     with _page_with(sources) as page:
         page.evaluate(WATCH)
         cells = page.locator(".jp-CodeCell")
-        stored, *found = [_latencies(page, cells.nth(i)) for i in range(1, len(sources))]
+        stored, *found = [latencies(page, cells.nth(i)) for i in range(1, len(sources))]
     return [("stored", stored, None), *zip(EXPLORERS, found[::2], found[1::2], strict=True)]
 
 
@@ -141,7 +141,7 @@ def training_seconds():
         cell = page.locator(".jp-CodeCell").nth(1)
         found = []
         for _ in range(5):
-            cell.locator(".noUi-handle").first.focus()
+            cell.locator("input[type=range]").first.focus()
             page.keyboard.press("ArrowRight")
             page.wait_for_timeout(500)
             found.append(cell.evaluate(TRAIN))
@@ -168,9 +168,9 @@ def _write_notebook(path, sources):
     nbformat.write(notebook, path)
 
 
-def _latencies(page, cell):
+def latencies(page, cell):
     """Press keys, there and back again, each after the last has been answered."""
-    slider = cell.locator(".noUi-handle").first
+    slider = cell.locator("input[type=range]").first
     slider.scroll_into_view_if_needed()
     slider.focus()
     page.keyboard.press("Home")

@@ -6,6 +6,7 @@ validation  what a public function checks before it computes
 data        the lessons' sequences, toy and real
 windows     windows, padding, masks, buckets
 plots       palette, drawing kit, the pictures that several lessons use
+numbers     what a picture shows, as a table
 quiet       TensorFlow and Keras, loaded without their start-up lines
 recurrence  one recurrent layer over a window, forwards and backwards
 models      small Keras models; their state, read, set and reset

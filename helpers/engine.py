@@ -105,7 +105,7 @@ def _seen_mask(model, inputs, mask):
     return given & kept
 
 
-class WindowStep(NamedTuple):
+class _WindowStep(NamedTuple):
     """What one window gives.
 
     `outputs` are (batch, steps, outputs), or (batch, outputs) for a last-step model; `hidden` is
@@ -122,7 +122,7 @@ class WindowStep(NamedTuple):
 def window_step(model):
     """Return the model as a function of a window and a state: nothing is kept inside.
 
-    It is `step(inputs, states, mask, training=False) -> WindowStep`, with `inputs`
+    It is `step(inputs, states, mask, training=False) -> _WindowStep`, with `inputs`
     (batch, steps, features), `states` a list of (batch, units) tensors in the order of
     `get_states`, `mask` (batch, steps). It shares the model's weights.
     """
@@ -144,7 +144,7 @@ def window_step(model):
             after, final = after + new, new[0]
             # Where a row has ended, its state h is still the right one.
             x = hidden if layer.return_sequences else final
-        return WindowStep(x, hidden, final, after)
+        return _WindowStep(x, hidden, final, after)
 
     return step
 
@@ -152,7 +152,7 @@ def window_step(model):
 def run_windows(model, read, inputs, mask, *, carry=True):
     """Run a model over windows, one after another, and return what is read of each.
 
-    `read` is a field of `WindowStep`; its states are joined along their last axis. The result has
+    `read` is a field of `_WindowStep`; its states are joined along their last axis. The result has
     the axes (n_windows, batch, …).
     """
     scan = cached_program(model, read, lambda: _scan(model, read))

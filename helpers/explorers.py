@@ -19,15 +19,18 @@ import anywidget
 import ipywidgets as widgets
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from traitlets import Unicode
+from traitlets import Bool, Int, List, Unicode, observe, validate
 
 from helpers import pages, plots
+from helpers.numbers import numbers_of
 from helpers.probes import gradient_reach, state_reach
 from helpers.validation import check_flag, check_whole_number
 from helpers.windows import split_windows
 
 LABEL = {"description_width": "9em"}
 CARRY_STYLE = {True: plots.CARRIED, False: plots.RESET}
+CARRY_WORD = {True: "carried", False: "reset"}
+_HERE = Path(__file__).parent
 
 
 class Position(NamedTuple):
@@ -41,11 +44,11 @@ class Position(NamedTuple):
 class Explorer(widgets.VBox):
     """Controls, a picture and a readout that follow one another.
 
-    `controls` are a dictionary of name to a widget with a `value`, or to what `labelled_slider`
-    and its like return; the attribute holds the widgets with the values. `draw` takes the values
-    by name, draws on the `figure` of Matplotlib, and returns what it shows in a sentence or two:
-    the attribute `words`, and the alt text of `picture`. `extra` are widgets between controls and
-    picture, `positions` a button for each `Position`: "Look at this".
+    `controls` are a dictionary of name to a widget with a `value`, as `labelled_slider` and its
+    like return. `draw` takes the values by name, draws on the `figure` of Matplotlib, and returns
+    what it shows in a sentence or two: the attribute `words`, and the alt text of `picture`.
+    `extra` are widgets between controls and picture, `positions` a button for each `Position`:
+    "Look at this".
     """
 
     def __init__(self, figure, controls, draw, *, extra=(), positions=()):
@@ -55,25 +58,28 @@ class Explorer(widgets.VBox):
         self._moving = False
         self._drawing = threading.RLock()  # a slider may move at the moment when a training ends
         self.picture, self._readout, self._says = widgets.HTML(), _Status(), _Status()
-        self.controls = {
-            name: getattr(control, "slider", control) for name, control in controls.items()
-        }
-        self.labels = {name: control.description for name, control in controls.items()}
-        self.positions = list(positions)
-        rows = [*controls.values(), *extra, self.picture, self._readout]
+        self._numbers = _Numbers()
+        self.controls, self.positions = dict(controls), list(positions)
+        sliders = [control for control in controls.values() if isinstance(control, _Slider)]
+        for main in sliders[:1]:
+            main.plays = True
+        rows = [*controls.values(), *extra, self.picture, self._readout, self._numbers]
         super().__init__([self._look_at(positions), *rows] if positions else rows)
         self.add_class("explorer-of-lessons")
         self.redraw()
         for control in self.controls.values():
             control.observe(self.redraw, "value")
+        self._numbers.observe(lambda _: self.redraw(), "opened")
 
     def _look_at(self, positions):
         def go(position):
             with self._drawing:
                 self._moving = True  # one picture for all controls
-                for name, value in position.values.items():
-                    self.controls[name].value = value
-                self._moving = False
+                try:
+                    for name, value in position.values.items():
+                        self.controls[name].value = value
+                finally:
+                    self._moving = False
             self.redraw()
             self._says.value = position.says
 
@@ -126,6 +132,7 @@ class Explorer(widgets.VBox):
             self._png = base64.b64encode(_png(pixels)).decode()
             self.picture.value = _image(self._png, self.words, self.figure)
             self._readout.value = self.words
+            self._numbers.text = numbers_of(self.figure) if self._numbers.opened else ""
 
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
@@ -138,17 +145,54 @@ class _Status(anywidget.AnyWidget):
     Around an explorer's controls it keeps the arrow keys, which JupyterLab takes for its own.
     """
 
-    _esm = Path(__file__).with_name("status.js")
+    _esm = _HERE / "status.js"
     value = Unicode().tag(sync=True)
 
 
-class _Labelled(widgets.HBox):
-    """A `slider` and the entry that names it: sliders have no accessible name."""
+class _Numbers(anywidget.AnyWidget):
+    """Tables of what a picture shows, sent while they are open."""
 
-    def __init__(self, entry, slider, *, by="value"):
-        self.slider, self.description = slider, entry.description
-        widgets.link((slider, by), (entry, by))
-        super().__init__([entry, slider])
+    _esm = "".join(
+        (_HERE / name).read_text(encoding="utf-8") for name in ("table.js", "numbers.js")
+    )
+    opened, text = Bool().tag(sync=True), Unicode().tag(sync=True)
+
+
+class _Slider(anywidget.AnyWidget, widgets.ValueWidget):
+    """A native slider over `options`, (name, value) each, in a label with its `description`."""
+
+    _esm, _css = _HERE / "slider.js", _HERE / "slider.css"
+    description, names = Unicode().tag(sync=True), List().tag(sync=True)
+    index, disabled, plays = Int().tag(sync=True), Bool().tag(sync=True), Bool().tag(sync=True)
+
+    def __init__(self, description, options, value):
+        self.options = list(options)
+        names, self._values = map(list, zip(*options, strict=True))
+        self.min, self.max = self._values[0], self._values[-1]
+        super().__init__(description=description, names=names, value=value)
+        self.on_msg(self._walk)
+
+    @validate("value")
+    def _check(self, proposal):
+        if proposal["value"] not in self._values:
+            raise ValueError(
+                f"`{self.description}` must be one of {self.names[0]} … {self.names[-1]}. "
+                f"Received: {proposal['value']!r}."
+            )
+        return proposal["value"]
+
+    @observe("value")
+    def _find(self, change):
+        self.index = self._values.index(change["new"])
+
+    @observe("index")
+    def _take(self, change):
+        self.value = self._values[change["new"]]
+
+    def _walk(self, _, place, buffers):
+        """Go to a place for Play, and say when the picture is drawn."""
+        self.index = place
+        self.send("drawn")
 
 
 class Trainer(widgets.HBox):
@@ -223,22 +267,12 @@ class Trainer(widgets.HBox):
             pass
 
 
-def labelled_slider(label, value, low, high):
-    """Return a slider over whole numbers, with the number entry that names it."""
-    value = check_whole_number(label, value, minimum=low, maximum=high)
-    slider = widgets.IntSlider(value, low, high, readout=False, layout={"width": "60%"})
-    number = widgets.BoundedIntText(
-        value, low, high, description=label, style=LABEL, layout={"width": "15em"}
-    )
-    return _Labelled(number, slider)
-
-
-def labelled_selection(label, options, index):
-    """Return a slider over `(name, value)` options, with the list that names it."""
-    options = {"options": options, "index": index}
-    entry = widgets.Dropdown(**options, description=label, style=LABEL, layout={"width": "20em"})
-    slider = widgets.SelectionSlider(**options, readout=False, layout={"width": "58%"})
-    return _Labelled(entry, slider, by="index")
+def labelled_slider(label, value, low=None, high=None, *, options=()):
+    """Return a slider over whole numbers from `low` to `high`, or over `(name, value)` options."""
+    if not options:
+        value = check_whole_number(label, value, minimum=low, maximum=high)
+        options = [(str(number), number) for number in range(low, high + 1)]
+    return _Slider(label, options, value)
 
 
 def labelled_buttons(label, options):
@@ -251,11 +285,6 @@ def labelled_buttons(label, options):
 def labelled_box(label, value):
     """Return a box to tick."""
     return widgets.Checkbox(check_flag(label, value), description=label, style=LABEL)
-
-
-def carry_word(carry):
-    """Return what happens to the state between windows, in a word."""
-    return "carried" if carry else "reset"
 
 
 def plural(word, count):
@@ -301,7 +330,7 @@ def explore_reach(model, sequences, *, steps=5, at=None, positions=()):
         plots.plot_reach(state, gradient, steps=steps, at=at, ax=ax)
         remembered, learned = (_reached(values, at) for values in (state, gradient))
         return (
-            f"steps = {steps}, state {carry_word(carry)}: the output at timestep {at} depends on "
+            f"steps = {steps}, state {CARRY_WORD[carry]}: the output at timestep {at} depends on "
             f"the last {remembered} {plural('timestep', remembered)}, its own included. The "
             f"gradient reaches {learned} of them."
         )

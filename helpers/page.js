@@ -6,6 +6,7 @@ function start(section, number) {
   const picture = section.querySelector(".picture");
   const words = section.querySelector(".words");
   const says = section.querySelector(".says");
+  const numbers = section.querySelector(".numbers");
   const controls = [...section.querySelectorAll(".control")];
   const inputs = controls.map((control) => [...control.querySelectorAll("input, select")]);
   const at = [...data.at];
@@ -13,6 +14,11 @@ function start(section, number) {
   const numberOf = (places) => places.reduce((sum, place, axis) => sum * data.says[axis].length + place, 0);
   const sourceOf = (places) => `data:image/webp;base64,${data.pictures[data.frames[numberOf(places)][0]]}`;
   const wordsOf = (places) => data.words[data.frames[numberOf(places)][1]];
+
+  function tell() {
+    tabulate(numbers.lastElementChild, numbers.open ? data.numbers[data.frames[numberOf(at)][2]] : "");
+  }
+  numbers.addEventListener("toggle", tell);
 
   function show() {
     picture.src = sourceOf(at);
@@ -29,6 +35,7 @@ function start(section, number) {
       const value = control.querySelector(".value");
       if (value) value.textContent = said;
     });
+    tell();
   }
 
   function move(axis, place) {

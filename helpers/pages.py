@@ -18,6 +18,8 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
+from helpers.numbers import numbers_of
+
 _MOST = 300  # settings of an explorer: a lesson of several stays below 6 MB
 _HERE = Path(__file__).parent
 
@@ -37,7 +39,8 @@ class _Axis(NamedTuple):
 
 def page(title, body, *, style=""):
     """Return a whole page around its parts, with what moves them and a `style` of its own."""
-    own, script = ((_HERE / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    files = "page.css", "table.js", "page.js"
+    own, *script = ((_HERE / name).read_text(encoding="utf-8") for name in files)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -47,7 +50,7 @@ def page(title, body, *, style=""):
 <style>
 {own}{style}</style>
 <script>
-{script}</script>
+{"".join(script)}</script>
 </head>
 <body>
 {body}
@@ -71,11 +74,10 @@ def part(explorer):
 
 def _settings_of(explorer, axes, start):
     """Return what the script needs: every setting drawn, each picture and sentence once."""
-    pictures, words = {}, {}
-    frames = [
-        (pictures.setdefault(_webp(pixels), len(pictures)), words.setdefault(said, len(words)))
-        for pixels, said in map(explorer.look, _settings(axes, start))
-    ]
+    pictures, words, numbers, frames = {}, {}, {}, []
+    for pixels, said in map(explorer.look, _settings(axes, start)):
+        parts = (pictures, _webp(pixels)), (words, said), (numbers, numbers_of(explorer.figure))
+        frames.append([known.setdefault(part, len(known)) for known, part in parts])
     explorer.redraw()  # its figure holds the last setting
     return {
         "says": [axis.says for axis in axes],
@@ -83,6 +85,7 @@ def _settings_of(explorer, axes, start):
         "frames": frames,
         "pictures": list(pictures),
         "words": list(words),
+        "numbers": list(numbers),
         "positions": [
             {"name": p.name, "says": p.says, "at": _position(p, axes, start)}
             for p in explorer.positions
@@ -135,19 +138,20 @@ def _thinned(axis, places, most):
 def _axis(explorer, name):
     """Return a control as an axis; None for one that cannot be moved from end to end."""
     control = explorer.controls[name]
-    if hasattr(control, "options"):
-        pairs = [o if isinstance(o, tuple) else (str(o), o) for o in control.options]
-        kinds = {widgets.SelectionSlider: "range", widgets.ToggleButtons: "radio"}
-        kind = kinds.get(type(control), "select")
-    elif isinstance(control, widgets.Checkbox):
+    if isinstance(control, widgets.Checkbox):
         pairs, kind = [("no", False), ("yes", True)], "checkbox"
+    elif hasattr(control, "options"):
+        pairs = [o if isinstance(o, tuple) else (str(o), o) for o in control.options]
+        slides = hasattr(control, "plays") or isinstance(control, widgets.SelectionSlider)
+        kind = "radio" if isinstance(control, widgets.ToggleButtons) else "select"
+        kind = "range" if slides else kind
     elif isinstance(control, widgets.IntSlider):
         whole = range(control.min, control.max + 1, control.step)
         pairs, kind = [(str(number), number) for number in whole], "range"
     else:
         return None
     says, values = zip(*pairs, strict=True)
-    return _Axis(explorer.labels[name], kind, list(says), [{name: value} for value in values])
+    return _Axis(control.description, kind, list(says), [{name: value} for value in values])
 
 
 def _settings(axes, start):
@@ -200,7 +204,7 @@ def _control(axis, at, *, plays):
 
 def _section(explorer, controls, data):
     """Return the explorer's whole part, as it stands at first."""
-    picture, said = data["frames"][_number(data["at"], data["says"])]
+    picture, said, _ = data["frames"][_number(data["at"], data["says"])]
     words = escape(data["words"][said])
     looks = "".join(f"<button>{escape(p.name)}</button> " for p in explorer.positions)
     if looks:
@@ -212,6 +216,7 @@ def _section(explorer, controls, data):
 <img class="picture" width="{width}" height="{height}" alt="{words}"
  src="data:image/webp;base64,{data["pictures"][picture]}">
 <p class="words" role="status">{words}</p>
+<details class="numbers"><summary>Numbers</summary><div class="table" tabindex="0"></div></details>
 <script type="application/json">{settings}</script>
 </div>
 """

@@ -32,6 +32,7 @@ REAL = {"facecolor": "#56B4E9", "edgecolor": "white"}
 PADDED = {"facecolor": "#E6E6E6", "edgecolor": "#8A8A8A", "hatch": "////"}
 STATE = {"facecolor": CARRIED["color"], "edgecolor": "white"}
 GRADIENT = {"facecolor": "#CC79A7", "edgecolor": "white", "hatch": ".."}
+HATCHED = {"facecolor": "none", "edgecolor": "#555555", "hatch": "//"}  # padding over states
 BORDER = {"color": "#222222", "linewidth": 2.0}
 
 FONT = 12
@@ -160,11 +161,11 @@ def plot_states(states, *, steps=None, mask=None, ax=None):
     timesteps, units = states.shape
     mask = check_mask(mask, (timesteps,), axes=("timesteps",))
     ax = fresh_axes(ax)
-    image = ax.imshow(states.T, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto", gid=DRAWN)
+    shown = {"cmap": "RdBu_r", "vmin": -1, "vmax": 1, "aspect": "auto"}
+    image = ax.imshow(states.T, **shown, label="state h", gid=DRAWN)
     changes = np.flatnonzero(np.diff(mask, prepend=True, append=True))
     start, stop = changes.reshape(-1, 2).T  # of each run of padding
-    hatched = {"facecolor": "none", "edgecolor": "#555555", "hatch": "//"}
-    add_rectangles(ax, start - 0.5, -0.5, stop - start, units, hatched)
+    add_rectangles(ax, start - 0.5, -0.5, stop - start, units, HATCHED)
     _add_window_borders(ax, steps, timesteps, -0.5, units - 0.5)
     frame_timesteps(ax, timesteps, "unit", ylim=(units - 0.5, -0.5))
     scale = f"scale of axes {ax.figure.axes.index(ax)}"
@@ -203,6 +204,7 @@ def plot_reach(state, gradient, *, steps=None, at=None, ax=None):
         bands["output"] = CHOSEN
     bands |= _add_window_borders(ax, steps, timesteps, -1.0, 1.0)
     frame_timesteps(ax, timesteps, "effect on the output\n(log, 100 % = largest)", ylim=(-1.1, 1.1))
+    ax.fmt_ydata = _say_share
     ax.set_yticks((-1, -0.5, 0, 0.5, 1), ("100 %", "1 %", "≤ 0.01 %", "1 %", "100 %"))
     return add_legend(ax, **bands)
 
@@ -255,3 +257,8 @@ def _log_share(values, largest):
     """Map values to 0…1: 1 is the largest, 0 is 10 ** -_DECADES of it or less."""
     share = values / max(largest, np.finfo(float).tiny)
     return np.clip(1 + np.log10(np.maximum(share, 10.0**-_DECADES)) / _DECADES, 0, 1)
+
+
+def _say_share(height):
+    """Return in words what `_log_share` mapped to a height."""
+    return f"{100 * 10 ** (_DECADES * (abs(height) - 1)):.3g} %" if height else "≤ 0.01 %"

@@ -10,7 +10,7 @@ function render({ model, el }) {
   keepArrows(el, 100);
 }
 
-// On a checkbox or button, JupyterLab would take an arrow key and go to another cell.
+// JupyterLab would take an arrow key on a control and go to another cell.
 function keepArrows(el, tries) {
   const explorer = el.closest(".explorer-of-lessons");
   if (explorer) explorer.addEventListener("keydown", stay); // one and the same function: it is added once
@@ -18,7 +18,7 @@ function keepArrows(el, tries) {
 }
 
 function stay(event) {
-  if (event.key.startsWith("Arrow")) event.stopPropagation();
+  if (/^(Arrow|Home|End|Page)/.test(event.key)) event.stopPropagation();
 }
 
 export default { render };

@@ -225,9 +225,8 @@ def shown():
     """A function that gives what an explorer shows: PNG, alt text, readout, words."""
 
     def shown(explorer):
-        *_, readout = explorer.children
         (alt,) = re.findall(r'alt="([^"]*)"', explorer.picture.value)
         (png,) = re.findall(r'src="data:image/png;base64,([^"]*)"', explorer.picture.value)
-        return base64.b64decode(png), unescape(alt), readout.value, explorer.words
+        return base64.b64decode(png), unescape(alt), explorer._readout.value, explorer.words
 
     return shown

@@ -92,5 +92,5 @@ def _presses(page, control, stands, many):
 def frame(data, at):
     """Return the picture, in base64, and the words that belong to these places."""
     number = int(np.ravel_multi_index(at, [len(says) for says in data["says"]])) if at else 0
-    picture, words = data["frames"][number]
+    picture, words, _ = data["frames"][number]
     return data["pictures"][picture], data["words"][words]

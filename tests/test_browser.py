@@ -71,7 +71,7 @@ def test_lesson_runs_and_moves(lab, page, lesson):
     run_all(page)
     assert folded.count() == 0
     _assert_no_errors(page, lesson)
-    sliders = page.locator(".jp-Notebook .noUi-handle")
+    sliders = page.locator(".jp-Notebook input[type=range]")
     assert page.locator(".jupyter-widgets.widget-vbox img").count() > 0
     for index in range(sliders.count()):
         _move_from_end_to_end(page, sliders.nth(index))
@@ -83,6 +83,110 @@ def test_lesson_runs_and_moves(lab, page, lesson):
     _assert_no_errors(page, lesson)
     assert page.problems == []
     _look_at_every_size(page, name)
+
+
+SMALL = """from helpers import data
+from helpers.explorers import explore_windows
+explore_windows(data.ragged_batch(), steps=2)"""
+# How many moves the kernel is still at, as ipywidgets counts them, at most since it is asked.
+AT_WORK = """() => {
+    const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+    const moves = new Set();
+    window.atWork = {now: moves, most: 0, sent: 0};
+    kernel.anyMessage.connect((_, {msg, direction}) => {
+        const id = msg.parent_header?.msg_id ?? "";
+        if (direction === "send" && msg.header.msg_type === "comm_msg") {
+            moves.add(msg.header.msg_id);
+            window.atWork.sent += 1;
+            window.atWork.most = Math.max(window.atWork.most, moves.size);
+        } else if (msg.header.msg_type === "status" && msg.content.execution_state === "idle")
+            moves.delete(id);
+    });
+}"""
+
+
+@pytest.fixture
+def small(lab, folder, page):
+    """A page with one small explorer, and what it is in."""
+    cell = nbformat.v4.new_code_cell(SMALL)
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata=_read(LESSONS[0]).metadata)
+    nbformat.write(notebook, folder / "small.ipynb")
+    open_notebook(page, lab, "small.ipynb")
+    run_all(page)
+    return page, page.locator(".jupyter-widgets.widget-vbox").filter(has=page.locator("img")).first
+
+
+def test_a_key_that_is_held_asks_for_no_more_than_the_kernel_answers(small):
+    page, explorer = small
+    page.evaluate(AT_WORK)
+    slider = explorer.get_by_label("steps")
+    slider.focus()
+    for key in ("ArrowRight", "ArrowLeft", "ArrowRight") * 30:
+        page.keyboard.press(key)
+    last = _settled(page, explorer)
+    assert f"steps = {slider.get_attribute('aria-valuetext')}:" in last["readout"]
+    at_work = page.evaluate("({most: window.atWork.most, sent: window.atWork.sent})")
+    assert at_work["most"] == 1 <= at_work["sent"]
+
+
+def test_play_walks_and_stops_where_it_is_asked_to(small):
+    page, explorer = small
+    slider, play = explorer.get_by_label("steps"), explorer.get_by_role("button", name="Play")
+    said = explorer.locator("[role=status]").last
+    slider.press("End")  # from here, it goes round
+    assert play.get_attribute("aria-pressed") == "false"
+    for stop in (lambda: play.press("Enter"), lambda: slider.press("ArrowRight")):
+        play.press("Enter")
+        assert said.get_attribute("aria-live") == "off"
+        page.wait_for_function("each => each.value === '1'", arg=slider.element_handle())
+        stop()
+        assert play.get_attribute("aria-pressed") == "false"
+        assert said.get_attribute("aria-live") is None
+        stood = slider.input_value()
+        page.wait_for_timeout(900)
+        assert slider.input_value() == stood
+        assert f"steps = {int(stood) + 1}:" in said.inner_text()
+        slider.press("End")
+
+
+def test_nothing_plays_where_the_reader_prefers_no_motion(small):
+    page, explorer = small
+    play = explorer.locator(".play")
+    assert play.is_visible()
+    page.emulate_media(reduced_motion="reduce")
+    assert not play.is_visible()
+    play.dispatch_event("click")
+    assert play.get_attribute("aria-pressed") == "false"
+
+
+def test_numbers_follow_the_picture_while_they_are_open(small):
+    page, explorer = small
+    numbers, slider = explorer.locator("details"), explorer.get_by_label("steps")
+    assert numbers.locator("table").count() == 0
+    numbers.locator("summary").press("Enter")
+    numbers.get_by_role("cell", name="7 to 11").wait_for()
+    assert numbers.get_by_role("rowheader").all_inner_texts() == ["0", "1", "2"]
+    slider.press("End")
+    slider.press("ArrowLeft")
+    numbers.get_by_role("cell", name="7 to 21").wait_for()
+    numbers.locator("summary").press("Enter")
+    slider.press("Home")
+    _settled(page, explorer)
+    assert numbers.locator("table").count() == 0
+
+
+def test_every_picture_has_words_before_and_after_it_is_run(lab, page):
+    nameless = "[...document.querySelectorAll('.jp-OutputArea img')].filter(each => !each.alt)"
+    open_notebook(page, lab, "02_reach.ipynb")
+    page.locator(".jp-OutputPlaceholder").first.wait_for()
+    for placeholder in page.locator(".jp-OutputPlaceholder").all()[::-1]:
+        placeholder.click()
+    page.locator(".jp-OutputArea img").nth(2).wait_for()
+    page.wait_for_timeout(300)
+    assert page.evaluate(f"{nameless}.length") == 0
+    run_all(page)
+    assert page.locator(".jp-OutputArea img").count() >= 3
+    assert page.evaluate(f"{nameless}.length") == 0
 
 
 def _read(lesson):
@@ -109,9 +213,10 @@ def _move_from_end_to_end(page, slider):
     explorer = explorer.filter(has=page.locator("img")).first
     slider.scroll_into_view_if_needed()
     slider.focus()
-    before, stood = _shown(explorer), slider.get_attribute("aria-valuenow")
+    before, stood = _shown(explorer), slider.input_value()
     page.keyboard.press("Home")
-    moved = slider.get_attribute("aria-valuenow") != stood
+    moved = slider.input_value() != stood
+    assert slider.evaluate("each => each.labels[0].innerText && each.ariaValueText")
     first = _settled(page, explorer, different_from=before if moved else None)
     page.keyboard.press("End")
     last = _settled(page, explorer, different_from=first)
@@ -155,10 +260,11 @@ def _keep_arrows(page, explorer):
     words = explorer.locator("[role=status]").last
     words.evaluate("node => node.kept = true")
     active = "document.querySelector('.jp-Notebook .jp-mod-active')?.dataset.windowedListIndex"
-    for control in explorer.locator("input[type=checkbox], button").all()[:2]:
+    controls = explorer.locator("input[type=checkbox], button").all()[:2]
+    for control in [*controls, *explorer.locator("input[type=range]").all()[:1]]:
         control.focus()
         before = page.evaluate(active)
-        for key in ("ArrowDown", "ArrowUp", "ArrowUp"):
+        for key in ("ArrowDown", "ArrowUp", "ArrowUp", "Home", "PageUp", "PageDown"):
             page.keyboard.press(key)
             assert page.evaluate(active) == before
             assert control.evaluate("each => each === document.activeElement")

@@ -19,6 +19,7 @@ from helpers.explorers import (
     Trainer,
     explore_reach,
     explore_windows,
+    labelled_slider,
 )
 from helpers.lessons.clinic_padding import explore_patients
 from helpers.lessons.clinic_state import explore_batches
@@ -27,6 +28,7 @@ from helpers.lessons.full_sequence import explore_padding
 from helpers.lessons.mask_microscope import explore_layers
 from helpers.lessons.masking import explore_masks
 from helpers.lessons.steps_argument import explore_epochs, explore_targets
+from helpers.numbers import numbers_of
 
 LENGTHS = [7, 12, 4, 11, 2]
 # How to make it, a control to move, and where to.
@@ -118,21 +120,70 @@ def test_a_reader_without_a_kernel_gets_the_picture_and_the_words(shown, explore
     assert "text/html" not in bundle  # GitHub would show nothing
 
 
-def test_every_slider_has_a_labelled_entry_linked_to_it(explorer):
-    pairs = [child.children for child in explorer.children if isinstance(child, widgets.HBox)]
-    assert pairs
-    for entry, slider in pairs:
-        assert isinstance(entry, (widgets.BoundedIntText, widgets.Dropdown))
-        assert entry.description
-        assert isinstance(slider, (widgets.IntSlider, widgets.SelectionSlider))
-        for one, other in ((entry, slider), (slider, entry)):
-            if isinstance(one, widgets.IntSlider | widgets.BoundedIntText):
-                for value in (one.min, one.max):
-                    one.value = value
-                    assert other.value == value
-            else:
-                one.index = 1
-                assert other.index == 1
+def test_every_slider_goes_from_end_to_end_by_place_and_by_value(explorer):
+    sliders = [each for each in explorer.controls.values() if hasattr(each, "plays")]
+    assert sliders
+    for slider in sliders:
+        assert slider.description
+        before = slider.value
+        for place, end in ((0, slider.min), (len(slider.options) - 1, slider.max)):
+            slider.index = place
+            assert (slider.names[place], slider.value) == slider.options[place]
+            assert slider.value == end
+            slider.value = before
+            assert slider.options[slider.index][1] == before
+
+
+def test_the_first_slider_plays(explorer):
+    sliders = [each for each in explorer.controls.values() if hasattr(each, "plays")]
+    assert [each.plays for each in sliders] == [True, *[False] * (len(sliders) - 1)]
+
+
+def test_play_hears_of_each_place_when_its_picture_is_there(explorer, monkeypatch):
+    slider = next(each for each in explorer.controls.values() if hasattr(each, "plays"))
+    slider.index, sent = 0, []
+    note = lambda _, words: sent.append((words, slider.index, explorer.picture.value))  # noqa: E731
+    monkeypatch.setattr(type(slider), "send", note)
+    slider._handle_msg({"content": {"data": {"method": "custom", "content": 1}}, "buffers": []})
+    assert sent == [("drawn", 1, explorer.picture.value)]
+
+
+def test_a_slider_refuses_what_it_has_not_and_stays(assert_refused):
+    count = [("none", 0), ("two", 2)]
+    for slider, wrong in (
+        (labelled_slider("n", 3, 1, 4), 5),
+        (labelled_slider("n", 2, options=count), 1),
+    ):
+        before = slider.value, slider.index
+        assert_refused(lambda: setattr(slider, "value", wrong), ValueError, "`n` must be one of")  # noqa: B023
+        assert (slider.value, slider.index) == before
+    assert_refused(lambda: labelled_slider("n", 0, 1, 4), ValueError, "between 1 and 4")
+
+
+def test_a_position_that_a_control_has_not_leaves_the_explorer_at_work():
+    (ax,) = plots.new_axes()
+    controls = {"n": labelled_slider("n", 1, 1, 3)}
+    explorer = Explorer(
+        ax.figure, controls, lambda n: f"n = {n}", positions=[Position("far", "", {"n": 9})]
+    )
+    row, _ = explorer.children[0].children
+    with pytest.raises(ValueError, match="one of 1 … 3"):
+        row.children[1]._click_handlers.callbacks[0](None)
+    controls["n"].value = 2
+    assert explorer.words == "n = 2"
+
+
+def test_numbers_are_made_while_they_are_open(explorer, move):
+    numbers = explorer._numbers
+    move()
+    assert numbers.text == ""
+    numbers.opened = True
+    before = numbers.text
+    assert before == numbers_of(explorer.figure)
+    move(back=True)
+    assert numbers.text == numbers_of(explorer.figure)
+    numbers.opened = False
+    assert numbers.text == ""
 
 
 def test_explorers_never_touch_pyplot(explorer, move):

@@ -16,7 +16,6 @@ from helpers.explorers import (
     explore_windows,
     labelled_box,
     labelled_buttons,
-    labelled_selection,
     labelled_slider,
 )
 from tests.moving import frame, move_by_keyboard, needs_chromium, opened, pixels, shown
@@ -44,7 +43,7 @@ def make(most=4, positions=POSITIONS):
         "n": labelled_slider("number", 3, 1, most),
         "way": labelled_buttons("way", ("a", "b")),
         "ticked": labelled_box("tick it", False),
-        "count": labelled_selection("count", NUMBERS, 1),
+        "count": labelled_slider("count", 2, options=NUMBERS),
         "kind": widgets.Dropdown(options=["p", "<q>"], description="kind"),
         "seed": widgets.BoundedIntText(10, 0, 10**6, description="seed"),
     }
@@ -134,8 +133,10 @@ def test_the_same_picture_stands_once_in_the_page():
 
 
 def test_the_script_is_short():
-    script = (pages._HERE / "page.js").read_text(encoding="utf-8")
+    own, tables = (pages._HERE / name for name in ("page.js", "table.js"))
+    script, shared = (path.read_text(encoding="utf-8") for path in (own, tables))
     assert len(script.splitlines()) <= 120
+    assert len(shared.splitlines()) <= 17  # the tables, which Lab builds with it as well
     assert not re.search(r"https?:|import |fetch\(", script)
 
 
@@ -216,6 +217,22 @@ class TestInChromium:
             assert page.get_by_label("number").input_value() == "3"
             page.get_by_label("number").press("ArrowLeft")
             assert says.text_content() == ""  # it was said of another place
+
+    def test_numbers_follow_the_picture_while_they_are_open(self, browser, saved, data):
+        with opened(browser, saved) as page:
+            numbers, slider = page.locator(".numbers"), page.get_by_label("number")
+            summary, cells = numbers.locator("summary"), numbers.locator("th, td")
+            assert cells.count() == 0
+            summary.press("Enter")
+            for key, at in (("Home", [0, 0, 0, 1, 0]), ("End", [3, 0, 0, 1, 0])):
+                slider.press(key)
+                number = int(np.ravel_multi_index(at, [len(says) for says in data["says"]]))
+                _, *lines = data["numbers"][data["frames"][number][2]].split("\n")
+                assert cells.all_text_contents() == "\t".join(lines).split("\t")
+            assert cells.nth(0).text_content() == "x (no unit)"
+            summary.press("Enter")
+            slider.press("Home")
+            assert cells.count() == 0
 
     def test_the_words_keep_their_node(self, browser, saved):
         with opened(browser, saved) as page:

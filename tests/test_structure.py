@@ -21,6 +21,7 @@ ORDER = [
     "data",
     "windows",
     "plots",
+    "numbers",
     "quiet",
     "recurrence",
     "models",
@@ -100,7 +101,7 @@ def test_private_names_stay_in_their_module():
 
 
 def test_the_core_is_small_enough_to_be_read_in_an_evening():
-    assert sum(map(lines, CORE)) <= 3100
+    assert sum(map(lines, CORE)) <= 3270  # 3,100, and what reads a picture's numbers back
 
 
 def test_the_core_has_few_public_names():
@@ -110,7 +111,7 @@ def test_the_core_has_few_public_names():
         for node in tree(path).body
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
     ]
-    assert len(public) <= 93  # 90, two for saved pages and one for progress
+    assert len(public) <= 90
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=name)

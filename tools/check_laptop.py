@@ -103,7 +103,7 @@ def check_slider():
             lab.run_all(page)
             picture = page.locator(".jp-OutputArea img").first
             before = picture.get_attribute("src")
-            page.locator(".noUi-handle").first.focus()
+            page.locator("input[type=range]").first.focus()
             page.keyboard.press("ArrowRight")
             for _ in range(50):
                 if picture.get_attribute("src") != before:

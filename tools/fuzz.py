@@ -46,10 +46,11 @@ MEMORY = 8  # GiB of addresses beyond those in use when the calls begin
 INSIDE = {
     "engine": None,
     "exercises": ["feedback", "filled_in", "answer_of"],
-    "explorers": ["carry_word", "plural", "labelled_*"],
+    "explorers": ["plural", "labelled_*"],
     "lessons.ahead": ["asked_of", "feed_back", "simple_forecasts"],
     "lessons.forecast": ["split_starts"],
     "lessons.speakers": ["train_reader"],
+    "numbers": None,
     "pages": None,
     "plots": ["add_*", "drawn_artists", "frame_timesteps", "fresh_axes", "new_axes"],
     "recurrence": None,

@@ -33,18 +33,19 @@ PRESSES = 20
 RUN_ALL = """() => { for (const command of
     ["notebook:clear-all-cell-outputs", "notebook:run-all-cells"])
     void window.jupyterapp.commands.execute(command); }"""
-LIVE = "() => document.querySelector('.jp-OutputArea .noUi-handle') !== null"
+LIVE = "() => document.querySelector('.jp-OutputArea input[type=range]') !== null"
 RAN = """() => [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")]
     .every(prompt => /[0-9]/.test(prompt.textContent))"""
-# Arrow keys on the first slider, one after the other: the ms from each to the new picture.
+# Moves of the first slider, one after the other: the ms from each to the new picture.
 PRESS = """presses => {
-    const handle = document.querySelector(".jp-OutputArea .noUi-handle");
+    const slider = document.querySelector(".jp-OutputArea input[type=range]");
     const explorer = [...document.querySelectorAll(".jupyter-widgets.widget-vbox")]
-        .find(each => each.contains(handle) && each.querySelector("img"));
+        .find(each => each.contains(slider) && each.querySelector("img"));
     const source = () => explorer.querySelector("img").src;
-    const press = key => new Promise(resolve => {
+    const press = up => new Promise(resolve => {
         const before = source(), pressed = performance.now();
-        handle.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+        up ? slider.stepUp() : slider.stepDown();  // a made-up key event moves nothing
+        slider.dispatchEvent(new Event("input", {bubbles: true}));
         const look = () => source() === before && performance.now() - pressed < 60000
             ? setTimeout(look, 2)
             : requestAnimationFrame(() => resolve(performance.now() - pressed));
@@ -53,10 +54,9 @@ PRESS = """presses => {
     window.latencies = null;
     (async () => {
         const found = [];
-        const [now, most] = ["now", "max"].map(end => +handle.getAttribute("aria-value" + end));
-        let up = now < most;
+        let up = slider.value < +slider.max;
         for (let n = 0; n < presses; n++) {
-            found.push(await press(up ? "ArrowRight" : "ArrowLeft"));
+            found.push(await press(up));
             up = !up;
             await new Promise(resolve => setTimeout(resolve, 200));
         }

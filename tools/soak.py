@@ -123,7 +123,7 @@ def move(explorer, rng):
         control.index = int(rng.integers(len(control.options)))
     elif isinstance(control.value, bool):
         control.value = not control.value
-    else:
+    else:  # a number entry
         control.value = int(rng.integers(control.min, control.max + 1))
     return f"{chosen} = {control.value!r}"
 
@@ -175,7 +175,7 @@ def soak_in_browser(seed, moves, seconds, only=""):
 
 def press(page, rng, moves, seconds, problems):
     """Press random keys on random sliders; return how many, and what was wrong, or ""."""
-    handles = page.locator(".jp-Notebook .noUi-handle")
+    handles = page.locator(".jp-Notebook input[type=range]")
     end, made, early = time.monotonic() + seconds, 0, None
     while handles.count() and made < moves and time.monotonic() < end:
         handles.nth(int(rng.integers(handles.count()))).focus()

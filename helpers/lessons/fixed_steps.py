@@ -12,9 +12,9 @@ from helpers import plots
 from helpers.exercises import AnswerError, answer_of, feedback
 from helpers.explorers import (
     CARRY_STYLE,
+    CARRY_WORD,
     Explorer,
     Position,
-    carry_word,
     labelled_box,
     labelled_slider,
     plural,
@@ -63,7 +63,7 @@ def explore_state(model, sequences, *, steps=5, carry=True, positions=()):
         states, expected = states[:timesteps], whole[sequence, :timesteps]
         off = np.abs(states - expected).max(axis=1)
         plots.plot_states(states, steps=min(steps, timesteps), ax=ax)
-        label = f"{carry_word(carry)}, against one long pass"
+        label = f"{CARRY_WORD[carry]}, against one long pass"
         plots.plot_lines(
             {label: (np.arange(timesteps), off, CARRY_STYLE[carry])},
             xlabel="timestep",
@@ -72,7 +72,7 @@ def explore_state(model, sequences, *, steps=5, carry=True, positions=()):
         )
         difference.set(xlim=ax.get_xlim(), ylim=limits)
         return (
-            f"steps = {steps}, state {carry_word(carry)}: the state of sequence "
+            f"steps = {steps}, state {CARRY_WORD[carry]}: the state of sequence "
             f"{sequence} differs from that of one long pass by at most {off.max():.4f}."
         )
 

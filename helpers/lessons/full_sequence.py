@@ -260,14 +260,15 @@ def _plot_cost(found, quantity, ylabel, chosen, ax):
     top = max(values)
     for (layout, batch), value in zip(found, values, strict=True):
         left = list(_LAYOUTS).index(layout) + (0.02 if batch == "small" else -0.38)
-        style = {"facecolor": _LAYOUTS[layout]["color"], "edgecolor": "white"} | _BATCHES[batch]
+        style = {"facecolor": _LAYOUTS[layout]["color"], "edgecolor": "white", "label": ylabel}
+        style |= _BATCHES[batch]
         plots.add_rectangles(ax, [left], 0.0, 0.36, value, style)
         words, middle = f"{value:,}" if quantity == "turns" else f"{value:.1f}", left + 0.18
         ax.text(middle, value + 0.02 * top, words, ha="center", va="bottom", gid=plots.DRAWN)
         if found[layout, batch] is chosen:
             ax.plot([middle], [value + 0.24 * top], **plots.CHOSEN, markersize=9, gid=plots.DRAWN)
-    ax.set_xlim(-0.6, len(_LAYOUTS) - 0.4)
-    ax.set_ylim(0, 1.4 * top)
+    ax.set(xlim=(-0.6, len(_LAYOUTS) - 0.4), ylim=(0, 1.4 * top))
+    ax.fmt_xdata = lambda x: f"{list(_LAYOUTS)[round(x)]}, {'large' if x < round(x) else 'small'}"
     ax.set_ylabel(ylabel, fontsize=plots.FONT)
     ticks = [i + at for i in range(len(_LAYOUTS)) for at in (-0.2, 0.0, 0.2)]
     labels = [word for layout in _LAYOUTS for word in ("large", f"\n{layout}", "small")]
@@ -314,8 +315,9 @@ def _plot_padding(lengths, batches, ax):
     plots.fresh_axes(ax)
     real = {"color": plots.REAL["facecolor"], "step": "mid", "gid": plots.DRAWN}
     hatched = plots.PADDED | {"step": "mid", "gid": plots.DRAWN, "linewidth": 0}
-    ax.fill_between(position, 0, lengths[order], **real)
-    ax.fill_between(position, lengths[order], padded, **hatched)
+    ax.fill_between(position, 0, lengths[order], **real).numbers = position, lengths[order]
+    padding = ax.fill_between(position, lengths[order], padded, **hatched)
+    padding.numbers = position, padded - lengths[order]
     plots.add_borders(ax, edges[:-1] - 0.5, -0.5, lengths.max() - 0.5)
     ax.set_xlim(-0.5, len(order) - 0.5)
     ax.set_ylim(0, lengths.max() * 1.25)

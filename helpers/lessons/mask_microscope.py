@@ -228,6 +228,8 @@ def _plot_stages(ax, stages, cells, timesteps):
         lane, start, length = _runs(codes == code)
         plots.add_rectangles(ax, start - 0.5, lanes[lane], length, 0.9, style)
     plots.frame_timesteps(ax, timesteps, "", ylim=(_MOST_STAGES * height, -0.5))
+    names = [f"{n}. {s.name}, row {row}" for n, s in enumerate(stages) for row in range(batch)]
+    ax.fmt_ydata = lambda y: names[np.abs(lanes + 0.45 - y).argmin()]
     ax.set_yticks(())
     ax.spines["left"].set_visible(False)
     unmasked = {"no mask: all count": UNMASKED}

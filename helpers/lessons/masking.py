@@ -54,7 +54,6 @@ WINDOWS = (
         {"steps": 12},
     ),
 )
-_PADDING = {"facecolor": "white", "edgecolor": "#555555", "hatch": "//"}  # as in `plot_states`
 
 
 def explore_masks(model, sequences, *, timesteps=None, positions=()):
@@ -82,7 +81,7 @@ def explore_masks(model, sequences, *, timesteps=None, positions=()):
         padded = pad_batch(sequences, timesteps=length, padding=padding)
         states = trace_states(model, padded.inputs, mask=padded.mask if mask else None)[sequence]
         plots.plot_states(states, mask=padded.mask[sequence], ax=ax)
-        plots.add_legend(ax, padding=_PADDING)
+        plots.add_legend(ax, padding=plots.HATCHED)
         ax.set_xlim(-0.5, most - 0.5)  # the same for every length
         off = np.abs(states[-1] - alone[sequence]).max()
         return (

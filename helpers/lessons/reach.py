@@ -13,11 +13,11 @@ from helpers.data import load_sunspots
 from helpers.exercises import AnswerError, answer_of, feedback, filled_in
 from helpers.explorers import (
     CARRY_STYLE,
+    CARRY_WORD,
     LABEL,
     Explorer,
     Position,
     Trainer,
-    carry_word,
     labelled_box,
     labelled_slider,
 )
@@ -275,7 +275,7 @@ class _TrainingExplorer(Explorer):
                 error = self.errors[steps, how, seed].mean
                 words.append(f"Your seed {seed}, {name}: {error:.2f}.")
         if (steps, "carried" if carry else "reset", seed) not in self.errors:
-            words.append(f"Press Train for seed {seed}, state {carry_word(carry)}.")
+            words.append(f"Press Train for seed {seed}, state {CARRY_WORD[carry]}.")
         return " ".join(words)
 
 
@@ -283,17 +283,17 @@ def _plot_cloud(measured, own, baselines, *, ax):
     """Draw measured errors as small points, own ones as big; lines range over seeds and borders."""
     plots.fresh_axes(ax)
     small = {how: {**style, "linestyle": "", "markersize": 4} for how, style in _STYLES.items()}
-    big = {"markersize": 11, "markeredgecolor": "black", "zorder": 3}
+    big = {"markersize": 11, "markeredgecolor": "black", "zorder": 3, "label": "yours"}
     points = [(steps, how, errors, {}) for (steps, how), errors in measured.items()]
     points += [(steps, how, [error], big) for (steps, how, _), error in own.items()]
     for steps, how, errors, size in points:
         x, style = np.full(len(errors), steps + _BESIDE[how]), small[how] | size
         ax.vlines(x[0], np.min(errors), np.max(errors), color=style["color"], gid=plots.DRAWN)
-        ax.plot(x, [error.mean for error in errors], **style, gid=plots.DRAWN)
-    for name, error in baselines.items():
-        ax.axhline(error, color="#666666", linewidth=1, zorder=0, gid=plots.DRAWN)
-        below = {"ha": "center", "va": "top", "fontsize": plots.FONT - 2}
-        ax.text(36, error, name, **below, gid=plots.DRAWN)  # where no setting was measured
+        (shown,) = ax.plot(x, [error.mean for error in errors], **style, gid=plots.DRAWN)
+        shown.numbers = np.full(len(errors), steps), shown.get_ydata()
+    for name, error in baselines.items():  # at 36, no setting was measured
+        ax.axhline(error, label=name, color="#666666", linewidth=1, zorder=0, gid=plots.DRAWN)
+        ax.text(36, error, name, ha="center", va="top", fontsize=plots.FONT - 2, gid=plots.DRAWN)
     highest = max([1.0, *(np.max(errors) for _, _, errors, _ in points)])
     ax.set(xlim=(-1, _MOST_STEPS + 2), ylim=(0, 1.1 * highest))
     ax.set_xlabel("steps (years in a window)", fontsize=plots.FONT)

@@ -9,7 +9,6 @@ from helpers.explorers import (
     Position,
     labelled_box,
     labelled_buttons,
-    labelled_selection,
     labelled_slider,
 )
 from helpers.models import build_rnn, get_states, set_states
@@ -45,7 +44,7 @@ def explore_users():
         return _describe_requests(requests, restart, saved)
 
     controls = {
-        "turns": labelled_selection("turns", [(name, _TURNS[name]) for name in _TURNS], 1),
+        "turns": labelled_slider("turns", _TURNS["in turns"], options=_TURNS.items()),
         "state": labelled_buttons("state", [_SHARED, _EACH]),
         "restart": labelled_slider("restart after", 0, 0, 5),
         "saved": labelled_box("states saved", False),

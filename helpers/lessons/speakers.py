@@ -15,7 +15,6 @@ from helpers.explorers import (
     Trainer,
     labelled_box,
     labelled_buttons,
-    labelled_selection,
     labelled_slider,
 )
 from helpers.models import build_rnn
@@ -158,7 +157,7 @@ class _SpeakersExplorer(Explorer):
         super().__init__(
             self._axes[0].figure,
             {
-                "timesteps": labelled_selection("padded to", options, 2),
+                "timesteps": labelled_slider("padded to", LENGTHS[2], options=options),
                 "padding": labelled_buttons("padding", SIDES),
                 "mask": labelled_box("mask the padding", False),
             },
@@ -327,6 +326,7 @@ def _draw_gradient(ax, sizes, start, real, most):
         plots.add_rectangles(ax, at[where] - 0.5, -0.08, 1, 0.06, style)  # where nothing arrives
     ylabel = "gradient, share of the largest\n(log scale)"
     plots.frame_timesteps(ax, most, ylabel, ylim=(-0.1, 1.05))
+    ax.fmt_ydata = lambda height: _share(10 ** (7 * (height - 1))) if height else "≤ 10⁻⁷"
     names = ["1", "0.1", "0.01", "10⁻³", "10⁻⁴", "10⁻⁵", "10⁻⁶", "≤ 10⁻⁷"]
     ax.set_yticks([1 + exponent / 7 for exponent in range(0, -8, -1)], names)
     plots.add_legend(ax, **{"real": plots.REAL, "padded": plots.PADDED})

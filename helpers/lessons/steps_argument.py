@@ -13,7 +13,6 @@ from helpers.explorers import (
     Explorer,
     Position,
     labelled_buttons,
-    labelled_selection,
     labelled_slider,
     plural,
 )
@@ -160,7 +159,9 @@ def explore_epochs(n_rows=10, *, batch_size=4, steps_per_epoch=2, epochs=4):
         "source": labelled_buttons("source", ("array", "dataset", "dataset.repeat()")),
         "n_rows": labelled_slider("rows", n_rows, 1, _MOST_ROWS),
         "batch_size": labelled_slider("batch_size", batch_size, 1, _MOST),
-        "steps_per_epoch": labelled_selection("steps_per_epoch", choices, steps_per_epoch or 0),
+        "steps_per_epoch": labelled_slider(
+            "steps_per_epoch", steps_per_epoch or 0, options=choices
+        ),
         "epochs": labelled_slider("epochs", epochs, 1, _MOST),
     }
     return Explorer(ax.figure, controls, draw, positions=_EPOCHS)

@@ -132,6 +132,7 @@ so it is {found.mean / max(found.standard_error, 1e-300):.1f} standard errors; 2
         ax.set_xscale("log", base=2)
         ticks = 2 ** np.arange(int(np.log2(self._longest)) + 1)
         ax.set_xticks(ticks, map(str, ticks))
+        ax.fmt_xdata = "{:.0f}".format
         ax.set_xlim(0.75, 1.35 * max(2, self._longest))
         ax.set_xlabel("steps (timesteps in a window, log scale)", fontsize=plots.FONT)
         unit = f" ({self._unit})" if self._unit else ""
@@ -151,7 +152,8 @@ so it is {found.mean / max(found.standard_error, 1e-300):.1f} standard errors; 2
                 seeds = sorted(map(typical, s.errors))
                 tops.append(seeds[-1])
                 ax.vlines(x, seeds[0], seeds[-1], _STYLES[s.way]["color"], gid=plots.DRAWN)
-                ax.plot([x], [typical(s.errors)], **_STYLES[s.way], gid=plots.DRAWN)
+                (point,) = ax.plot([x], [typical(s.errors)], **_STYLES[s.way], gid=plots.DRAWN)
+                point.numbers = [s.steps], [typical(s.errors)]
             if s.steps == steps:
                 said.append(f"{s.way} {number(s.errors)}")
         ax.set_ylim(0, 1.1 * max(tops) or 1)  # a baseline may be right everywhere

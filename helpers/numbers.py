@@ -1,0 +1,138 @@
+"""What a picture shows as a table, read back from what was drawn, so that it says the same.
+
+Columns are what the legend names, or an artist with a label of its own. What ticks do not say of a
+place, `ax.fmt_xdata` and `ax.fmt_ydata` do, if whoever draws sets them; an artist whose shape does
+not show its numbers has them as `artist.numbers`, (x, y).
+"""
+
+from math import ceil
+
+import numpy as np
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.patches import PathPatch
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter
+
+from helpers import plots
+
+_MOST = 60  # rows of a table
+
+
+def numbers_of(figure):
+    """Return a table for each Axes: lines of a caption, heads and rows, with tabs between cells."""
+    drawn = plots.drawn_artists(figure)
+    axes = dict.fromkeys(artist.axes for artist in drawn)
+    return "\n\n".join(_table(ax, [a for a in drawn if a.axes is ax]) for ax in axes)
+
+
+def _table(ax, drawn):
+    lanes = ax.yaxis_inverted() and not ax.images  # rows below one another, time across
+    columns, rows, places = {}, {}, {}
+    for artist, name in _named(ax, drawn):
+        for place, column, values in _marks(ax, artist, name, lanes):
+            key = "all" if place is None else _say(ax, "y" if lanes else "x", place)
+            places.setdefault(key, -np.inf if place is None else place)
+            row, columns[column] = rows.setdefault(key, {}), None
+            for other in row if isinstance(values, range) else ():  # a box covers what lies below
+                row[other] = [value for value in row[other] if value not in values]
+            row[column] = [*row.get(column, []), *values]
+    columns = [column for column in columns if any(row.get(column) for row in rows.values())]
+    first, across = (_label(ax, which) for which in ("yx" if lanes else "xy"))
+    heads = [c if c == across or ax.images else f"{c}, {across}" for c in columns]
+    every = max(1, ceil(len(rows) / _MOST))
+    caption = [image.get_label() for image in ax.images]
+    caption += [f"one row of every {every} of {len(rows)}"] if every > 1 else []
+    lines = [["; ".join(caption)], [first, *heads]]
+    for key in sorted(rows, key=places.get)[::every]:
+        cells = (rows[key].get(column, []) for column in columns)
+        lines.append(
+            [key, *(_runs(c) if lanes else ", ".join(_say(ax, "y", v) for v in c) for c in cells)]
+        )
+    return "\n".join(map("\t".join, lines))
+
+
+def _named(ax, drawn):
+    """Give the artists that have a name: their own, or that of a legend for how they look."""
+    names = {}
+    for legend in filter(None, (each.get_legend() for each in (*ax.figure.axes, ax))):
+        looks = map(_look, legend.legend_handles)
+        names |= zip(looks, (text.get_text() for text in legend.get_texts()), strict=True)
+    for artist in drawn:
+        name = str(artist.get_label())
+        name = names.get(_look(artist), "") if name[:1] in ("", "_") else name
+        if isinstance(artist, Text) or name:
+            yield artist, name
+
+
+def _look(artist):
+    if isinstance(artist, Line2D):
+        look = artist.get_color(), artist.get_linestyle(), artist.get_linewidth()
+        return *look, artist.get_marker(), artist.get_markerfacecolor()
+    face = getattr(artist, "get_facecolor", lambda: None)()
+    return face is not None and (*np.ravel(face)[:4], artist.get_hatch())
+
+
+def _marks(ax, artist, name, lanes):
+    """Give where each mark stands, on the axis that rows are for, its column and its values."""
+    if isinstance(artist, AxesImage):
+        for n, values in enumerate(artist.get_array()):
+            yield from ((t, f"{ax.get_ylabel()} {n}", [value]) for t, value in enumerate(values))
+    elif isinstance(artist, Text):
+        x, y = artist.get_position()
+        if lanes and artist.get_ha() == "center" and artist.get_text():
+            yield (
+                None if y < -0.5 else y,
+                "words",
+                [f"{x:g}: " + artist.get_text().replace("\n", ", ")],
+            )
+    elif isinstance(artist, PathPatch):
+        yield from _boxes(artist, name, lanes, over=ax.images)
+    elif isinstance(artist, Line2D) and artist.get_transform() is ax.get_yaxis_transform("grid"):
+        yield None, name, artist.get_ydata()[:1]
+    elif isinstance(artist, Line2D) or hasattr(artist, "numbers"):
+        points = getattr(artist, "numbers", None) or artist.get_data()
+        for x, y in zip(*points, strict=True):
+            yield (y, name, [int(x)]) if lanes else (x, name, [y])
+
+
+def _boxes(artist, name, lanes, over):
+    """Give the marks of rectangles: runs in rows, timesteps over a heat map, or bars."""
+    corners = artist.get_path().vertices.reshape(-1, 5, 2)[:, :4]  # the fifth closes it
+    for (x0, y0), (x1, y1) in zip(corners.min(axis=1), corners.max(axis=1), strict=True):
+        if lanes:
+            yield (y0 + y1) / 2, name, range(ceil(x0), ceil(x1))
+        elif over:
+            yield from ((t, name, ["yes"]) for t in range(ceil(x0), ceil(x1)))
+        elif y0 * y1 == 0:  # a bar stands on 0, or hangs from it
+            yield (x0 + x1) / 2, name, [y0 + y1]
+
+
+def _label(ax, which):
+    """Return the label of an axis on one line; that of x may stand at another Axes."""
+    axes = (ax, *ax.figure.axes) if which == "x" else (ax,)
+    labels = [getattr(each, f"get_{which}label")() for each in axes]
+    return next(filter(None, labels), "what").replace("\n", " ")
+
+
+def _say(ax, which, value):
+    """Return a value as the picture says it: by its own words, its ticks' names, or rounded."""
+    told, formatter = (
+        getattr(ax, f"fmt_{which}data"),
+        getattr(ax, f"{which}axis").get_major_formatter(),
+    )
+    if told or isinstance(value, str):
+        return value if isinstance(value, str) else told(value)
+    if isinstance(formatter, FuncFormatter):
+        ticks = getattr(ax, f"{which}axis").get_majorticklocs()
+        return formatter(ticks[np.abs(ticks - value).argmin()])
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value + 0.0:.4g}"
+
+
+def _runs(values):
+    """Return whole numbers as runs, "0 to 4, 7"; words stay as they are."""
+    if any(isinstance(value, str) for value in values):
+        return "; ".join(values)
+    numbers = np.unique(np.array(values, int))
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    return ", ".join(f"{r[0]}" if len(r) == 1 else f"{r[0]} to {r[-1]}" for r in runs if len(r))

@@ -415,13 +415,6 @@ def test_sequences_that_count_their_own_timesteps_have_no_clock_in_common():
     assert make_sequences(table, ["x"], id=found.id, time=found.time).times is None
 
 
-def test_differences_are_taken_within_a_sequence():
-    table = read_table(LONG.encode())
-    found = make_sequences(table, ["rain"], id=["station"], time=["day"], difference=True)
-    assert [s[:, 0].tolist() for s in found.sequences] == [[-1, 2.5]]
-    assert any("change" in n for n in found.notes)
-
-
 # --- other sources ---------------------------------------------------------------------------
 
 

@@ -151,9 +151,14 @@ def _standardised(arrays, cuts, horizon=0):
 
 
 def _has_trend(known):
-    """Return whether a straight line in time explains half of what there is."""
-    known = [x for x in known if len(x) >= 20 and np.ptp(x) > 0]
-    shares = [np.corrcoef(np.arange(len(x)), x)[0, 1] ** 2 for x in known]
+    """Return whether a straight line in time explains half of what there is beside a season."""
+    shares = []
+    for x in known:
+        season = _season(x) or 1
+        if 8 * season <= len(x):
+            x = np.convolve(x, np.full(season, 1 / season), "valid")
+        if len(x) >= 20 and np.ptp(x) > 1e-9 * np.abs(x).max():
+            shares.append(np.corrcoef(np.arange(len(x)), x)[0, 1] ** 2)
     return bool(shares) and np.mean(shares) > 0.5
 
 

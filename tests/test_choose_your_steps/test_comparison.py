@@ -200,6 +200,7 @@ def test_training_and_stopping_count_their_parts_and_read_no_others(monkeypatch,
     ):
         rows = [array.swapaxes(0, 1).reshape(array.shape[1], -1) for array in seen[part]]
         real, counting = rows[2], rows[3]
+        assert (real & ~counting).sum() == {"train": 0, "stop": 256}[part]  # what moves the state
         assert np.allclose(rows[1][counting], task.targets[0][start:end])
         assert np.allclose(rows[0][real & counting], task.inputs[0][start:end, 0])
         read = rows[0][real]

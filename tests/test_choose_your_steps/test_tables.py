@@ -339,6 +339,14 @@ def test_what_is_odd_about_time_is_said_with_its_line():
     )
 
 
+def test_what_is_odd_is_said_with_its_line_where_rows_are_put_in_order():
+    days = (9, 4, 3, 2, 2, 1)
+    notes = " ".join(read(rows(*(f"2024-01-{day:02d},{day % 3}.5" for day in days))).notes)
+    assert "1 row with the same 'date'" in notes
+    assert "the first in line 6. Each" in notes
+    assert "unlike the others, the first in line 2. Each" in notes
+
+
 def test_months_are_even():
     assert not read(rows(*(f"2024-{m:02d}-01,{m % 5}.5" for m in range(1, 13)))).notes
 
@@ -413,13 +421,6 @@ def test_sequences_that_count_their_own_timesteps_have_no_clock_in_common():
     assert (found.id, found.time) == (["unit"], ["cycle"])
     assert "moments" not in describe_reading(table, found)
     assert make_sequences(table, ["x"], id=found.id, time=found.time).times is None
-
-
-def test_differences_are_taken_within_a_sequence():
-    table = read_table(LONG.encode())
-    found = make_sequences(table, ["rain"], id=["station"], time=["day"], difference=True)
-    assert [s[:, 0].tolist() for s in found.sequences] == [[-1, 2.5]]
-    assert any("change" in n for n in found.notes)
 
 
 # --- other sources ---------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from helpers.lessons.choose_your_steps.task import (
     LAST,
     STOP,
     baseline_errors,
-    block_errors,
     forecast_task,
 )
 
@@ -99,6 +98,10 @@ def test_the_change_is_forecast_and_the_error_keeps_its_unit(series):
     (note,) = level.notes
     assert "There may be a trend, or a random walk: `difference=True`" in note
     assert change.notes == []
+    months = (
+        400 + 0.7 * np.arange(300) + 180 * np.sin(np.arange(300) * np.pi / 6)
+    )  # a season hides it
+    assert forecast_task([months[:, None]]).notes == [note]
     assert forecast_task([series[:, None]]).notes == []
 
 
@@ -121,10 +124,10 @@ def test_blocks_are_pieces_of_time_or_groups_of_short_sequences(series):
         for x, (_, _, a, b, _) in zip(task.values, task.cuts, strict=True)
     ]
     blocks = zip(*(np.array_split(each, 8) for each in copied), strict=True)
-    found = block_errors(task, task.baselines["copying"], COMPARE)
+    found = baseline_errors(task, COMPARE)["copying"]
     assert np.allclose(found, [8 * np.concatenate(each).sum() / 150 for each in blocks])
     vowels = forecast_task(load_japanese_vowels().train.sequences)
-    assert np.isfinite(block_errors(vowels, vowels.baselines["the mean"], COMPARE)).all()
+    assert np.isfinite(baseline_errors(vowels, COMPARE)["the mean"]).all()
 
 
 def test_with_times_all_are_cut_at_the_same_moments(series):
@@ -161,7 +164,7 @@ def test_a_block_is_the_same_piece_of_time_in_every_sequence(series):
     errors, moments = np.concatenate(errors), np.concatenate(moments)
     pieces = np.array_split(np.unique(moments), 8)
     expected = [8 * errors[np.isin(moments, piece)].sum() / len(errors) for piece in pieces]
-    assert np.allclose(block_errors(task, task.baselines["copying"], COMPARE), expected)
+    assert np.allclose(baseline_errors(task, COMPARE)["copying"], expected)
 
 
 def test_sequences_that_run_one_after_another_are_cut_by_their_lengths(series):

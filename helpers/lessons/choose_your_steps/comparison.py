@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.lessons.choose_your_steps.task import COMPARE, END, STOP, block_errors
+from helpers.lessons.choose_your_steps.task import COMPARE, END, STOP, in_blocks
 from helpers.models import build_rnn
 from helpers.quiet import keras
 from helpers.training import predict_windows, train_windows
-from helpers.windows import join_windows, split_windows
+from helpers.windows import as_rows, split_windows
 
 CARRIED, OVERLAPPING, CUT = "carried", "reset, overlapping", "reset, cut"
 SEEDS = 0, 1, 2
@@ -126,18 +126,21 @@ def measure(task, model, steps, way, report):
 
 def score(task, model, scenario, part):
     """Return a scenario's mean squared errors in a part: (seeds, blocks)."""
-    errors = []
+    steps, errors = scenario.steps, []
+    row, before = (1, steps - 1) if scenario.way == OVERLAPPING else (_ROW, _ROW)
+    inputs, targets, mask, counts = _windows(task, steps, part, part + 1, row, before)
     for weights in scenario.weights:
         model.set_weights(weights)
-        found = _forecasts(task, model, scenario.steps, scenario.way, part)
-        errors.append(block_errors(task, found, part))
+        off = predict_windows(model, inputs, mask=mask, carry=scenario.way == CARRIED) - targets
+        off = as_rows(off)[as_rows(counts)].ravel() * task.answered[1]  # in the data's unit
+        errors.append(in_blocks(task, off**2, part))
     return np.array(errors)
 
 
 def train_on_all(task, model, scenario):
     """Train on all parts, for as many epochs as were best before; return the model."""
-    epochs = round(np.mean(scenario.epochs))
-    return _fit(model, _windows(task, scenario.steps, 0, END), scenario.way, SEEDS[0], epochs)
+    windows, epochs = _windows(task, scenario.steps, 0, END), round(np.mean(scenario.epochs))
+    return _fit(model, windows, scenario.way, SEEDS[0], epochs)
 
 
 def _train(task, model, steps, way, seed, report):
@@ -145,7 +148,10 @@ def _train(task, model, steps, way, seed, report):
 
     Return after how many epochs those were, or None where `report` said to stop.
     """
-    windows, held = _windows(task, steps, 0, STOP), _windows(task, steps, STOP, COMPARE)
+    windows, held = (
+        _windows(task, steps, 0, STOP),
+        _windows(task, steps, STOP, COMPARE, before=_ROW),
+    )
     epochs, stopped = max(_EPOCHS, -(-_UPDATES // len(windows[0]))), []
 
     def follow(epoch, logs):
@@ -169,8 +175,8 @@ def _fit(model, windows, way, seed, epochs, *, validation=None, callbacks=()):
     rate = keras.optimizers.schedules.CosineDecay(0.01, epochs)
     fall = keras.callbacks.LearningRateScheduler(lambda epoch: float(rate(epoch)))
     inputs, targets, mask, counts = windows
-    options = {"validation": validation, "callbacks": [fall, *callbacks], "epochs": epochs}
-    options |= {"mask": mask, "counts": counts, "carry": way == CARRIED}
+    options = {"mask": mask, "counts": counts, "carry": way == CARRIED, "epochs": epochs}
+    options |= {"validation": validation, "callbacks": [fall, *callbacks]}
     train_windows(model, inputs, targets, **options)
     return model
 
@@ -181,43 +187,17 @@ def _first_weights(features, seed):
     return build_rnn(_UNITS, features=features).get_weights()
 
 
-def _windows(task, steps, begin, end):
-    """Cut what is answered between two places in `cuts` into windows of rows of 256 timesteps.
+def _windows(task, steps, begin, end, row=_ROW, before=0):
+    """Cut what is answered between two places in `cuts` into windows of rows of `row` timesteps.
 
-    What is read before a later part than the first moves the state and does not count.
+    Up to `before` timesteps in front of each row move the state and do not count.
     """
     rows = []
     for x, y, cut in zip(task.inputs, task.targets, task.cuts, strict=True):
         last = cut[end] - task.horizon
-        for n in range(max(0, cut[begin] - task.horizon), last, _ROW):
-            span = slice(max(0, n - _ROW) if begin else n, min(n + _ROW, last))
+        for n in range(max(0, cut[begin] - task.horizon), last, row):
+            span = slice(max(0, n - before), min(n + row, last))
             counts = np.arange(span.start, span.stop) >= n
             rows.append((x[span], y[span, None], 1.0 * counts[:, None]))
     inputs, targets, counts = (split_windows(each, steps) for each in zip(*rows, strict=True))
     return inputs.inputs, targets.inputs, inputs.mask, counts.inputs[..., 0] > 0
-
-
-def _forecasts(task, model, steps, way, part):
-    """Return a model's forecasts of one part, as those in `task.baselines`; NaN elsewhere."""
-    found = [np.full(len(values), np.nan) for values in task.values]
-    spans = []
-    for x, forecast, cut in zip(task.inputs, found, task.cuts, strict=True):
-        begin, end = cut[part] - task.horizon, cut[part + 1] - task.horizon
-        spans += [(x, begin, end, forecast[begin:end])] if begin < end else []
-    if way == OVERLAPPING:  # a row for each answer
-        rows = [x[max(0, t + 1 - steps) : t + 1] for x, a, b, _ in spans for t in range(a, b)]
-        answers = [answer[-1:, 0] for answer in _answers(model, rows, steps, carry=False)]
-    else:
-        rows = [x[max(0, a - _ROW) : b] for x, a, b, _ in spans]
-        answers = _answers(model, rows, steps, carry=way == CARRIED)
-        answers = [each[a - b :, 0] for each, (_, a, b, _) in zip(answers, spans, strict=True)]
-    ends = np.cumsum([end - begin for _, begin, end, _ in spans])[:-1]
-    for span, answer in zip(spans, np.split(np.concatenate(answers), ends), strict=True):
-        span[-1][:] = answer * task.answered[1] + task.answered[0]
-    return [each + task.difference * x for each, x in zip(found, task.values, strict=True)]
-
-
-def _answers(model, rows, steps, *, carry):
-    windows = split_windows(rows, steps)
-    outputs = predict_windows(model, windows.inputs, mask=windows.mask, carry=carry)
-    return join_windows(outputs, list(map(len, rows)))

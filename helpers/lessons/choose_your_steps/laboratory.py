@@ -8,7 +8,7 @@ from helpers.explorers import CARRY_STYLE, Explorer, Position, Trainer, labelled
 from helpers.lessons.choose_your_steps import comparison as rules
 from helpers.lessons.choose_your_steps.comparison import CARRIED, CUT, OVERLAPPING, typical
 from helpers.lessons.choose_your_steps.task import COMPARE, LAST, STOP, Task, baseline_errors
-from helpers.lessons.choose_your_steps.text_files import check_made
+from helpers.lessons.choose_your_steps.text_files import check_made, refusal
 from helpers.validation import check_list, check_whole_number
 
 _POINT = {"linestyle": "", "markersize": 8}
@@ -65,10 +65,8 @@ class _Laboratory(Explorer):
         """The recommended scenario; where none is, the one with the lowest error."""
         measured = rules.candidates(self.comparison)
         if not measured:
-            raise ValueError(
-                "`lab` must have measured a scenario. Received: none. Press Train, or call "
-                "`lab.train([1, 4, 16])` and `lab.trainer.wait()`."
-            )
+            way_out = "Press Train, or call `lab.train([1, 4, 16])` and `lab.trainer.wait()`"
+            raise refusal("`lab` must have measured a scenario", "none", way_out)
         return rules.choose(self.comparison) or measured[0]
 
     def table(self):
@@ -78,9 +76,8 @@ class _Laboratory(Explorer):
             seeds = sorted(s.errors, key=typical)
             spread = f"{number(seeds[0])} to {number(seeds[-1])}"
             rows.append((s.steps, s.way, number(s.errors), spread, f"{sum(s.seconds):.1f}"))
-        return pd.DataFrame(
-            rows, columns=["steps", "asked", "typical miss", "by seed", "seconds in all"]
-        )
+        columns = ["steps", "asked", "typical miss", "by seed", "seconds in all"]
+        return pd.DataFrame(rows, columns=columns)
 
     def advise(self):
         """Return the recommendation, and line by line what it rests on."""

@@ -64,8 +64,6 @@ def read_table(source):
 
     Returns a DataFrame whose index is the line in the file; `attrs` hold its `name` and `notes`.
     """
-    if isinstance(source, (bytes, bytearray)):
-        return _from_bytes(bytes(source), "the file")
     if isinstance(source, (str, Path)):
         path = Path(str(source).strip().strip("\"'"))
         if path.is_file():
@@ -73,6 +71,8 @@ def read_table(source):
         way_out = f"A relative path is looked up from the folder {str(Path.cwd())!r}"
         received = f"{str(path)!r}, no file of this name"
         raise refusal("`source` must be the path of a file", received, way_out)
+    if isinstance(source, (bytes, bytearray)):
+        return _from_bytes(bytes(source), "the file")
     if isinstance(source, (pd.DataFrame, pd.Series)):
         return _from_frame(pd.DataFrame(source), "the table")
     try:
@@ -93,12 +93,11 @@ def _from_bytes(content, name):
         if content.startswith(b"PAR1"):
             return _from_frame(pd.read_parquet(stream), name)
         if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-            sheets = pd.read_excel(stream, sheet_name=None, header=None)
-            sheet = next(iter(sheets))
-            notes += [f"Sheet {sheet!r} of {len(sheets)} is read."] if len(sheets) > 1 else []
-            content = sheets[sheet].to_csv(header=False, index=False).encode()
-    except ImportError as problem:
-        package = next((p for p in ("xlrd", "openpyxl") if p in str(problem)), "pyarrow")
+            (sheet, cells), *more = pd.read_excel(stream, sheet_name=None, header=None).items()
+            notes += [f"Sheet {sheet!r} is read, the first of {len(more) + 1}."] if more else []
+            content = cells.to_csv(header=False, index=False).encode()
+    except ImportError as problem:  # its words name the package
+        package = re.search(r"xlrd|openpyxl|pyarrow|$", str(problem))[0] or "pyarrow"
         way_out = f"Run `%pip install {package}` in a cell and this cell again, or save it as CSV"
         rule = f"`{name}` needs the package {package} to be read"
         raise refusal(rule, "no such package", way_out) from None
@@ -115,10 +114,7 @@ def _from_frame(frame, name):
     plain = set(frame.index.names) == {None} and pd.api.types.is_numeric_dtype(frame.index)
     frame = frame.reset_index(drop=plain)
     titles = [" ".join(map(str, c)) if isinstance(c, tuple) else str(c) for c in frame.columns]
-    frame.columns = text_files.unique(titles)
-    for column in frame.select_dtypes(pd.PeriodDtype):
-        frame[column] = frame[column].dt.to_timestamp()
-    frame.attrs = {"name": name}
+    frame.columns, frame.attrs = text_files.unique(titles), {"name": name}
     return frame
 
 
@@ -266,49 +262,40 @@ def _one_clock(table, id, time):
     return bool(time) and not (len(time) == 1 and _counts(table, time[0], id))
 
 
-def make_sequences(table, values, *, id=(), time=(), fill_gaps=False, difference=False):
+def make_sequences(table, values, *, id=(), time=(), fill_gaps=False):
     """Return the `Sequences` of a table, one row a timestep.
 
     `values`, `id` and `time` list the columns that hold the features, name the sequence, say when.
-    `fill_gaps` fills gaps with the value before; `difference` gives the change since that value.
+    `fill_gaps` fills gaps with the value before.
     """
     table = table if isinstance(table, pd.DataFrame) else read_table(table)
     roles = {"values": values, "id": id, "time": time}
     values, id, time = (_columns(table, role, columns) for role, columns in roles.items())
     check_flag("fill_gaps", fill_gaps)
-    check_flag("difference", difference)
     notes = [*table.attrs.get("notes", [])]
     left = [c for c in table if c not in {*values, *id, *time}]
     notes += [f"Columns left out: {_listed(left)}."] if left else []
-    rows = _numbers(table, values, fill_gaps, notes)
+    rows = _numbers(table, values, fill_gaps, notes).reset_index(drop=True)
     _say_marks(rows, notes)
-    groups, names = np.zeros(len(table), int), [_name(table)]
+    names, groups = [_name(table)], pd.Series(0, rows.index)
     if id:
-        groups = table.groupby(id, sort=False, dropna=False).ngroup().to_numpy()
-        cells = table[id].drop_duplicates().astype(object).fillna("(empty)").to_numpy()
-        names = [" / ".join(map(str, row)) for row in cells]
+        keys = table.reset_index(drop=True).groupby(id, sort=False, dropna=False)
+        cells, groups = keys.head(1)[id].astype(object).fillna("(empty)"), keys.ngroup()
+        names = cells.astype(str).agg(" / ".join, axis=1).tolist()
     order, moments = _in_order(table, groups, time, notes)
     together = bool(id) and moments is not None and _one_clock(table, id, time)
-    rows, groups = rows.iloc[order], groups[order]
-    if fill_gaps:
-        rows, kept = _filled(rows, groups, notes)
-        groups, order = groups[kept], order[kept]
-    borders = np.flatnonzero(np.diff(groups)) + 1
-    names = [names[group] for group in groups[np.insert(borders, 0, 0)]]
-    parts = np.split(rows.to_numpy(float), borders)
-    times = np.split(moments[order] if together else order, borders)
-    if difference:
-        parts, times = [np.diff(part, axis=0) for part in parts], [each[1:] for each in times]
-        notes.append("Each value is the change since the timestep before, in the data's own unit.")
-    long = [n for n, part in enumerate(parts) if len(part) > 1]
-    if not long:
+    rows = _filled(rows.loc[order], groups, notes) if fill_gaps else rows.loc[order]
+    parts = [(n, part) for n, part in rows.groupby(groups) if len(part) > 1]
+    if not parts:
         rule = f"`{_name(table)}` must hold sequences of two timesteps or more"
         received = f"one row for each {_listed(id) or 'sequence'}"
         raise refusal(rule, received, "Name other columns in `id`, or none")
-    if len(long) < len(parts):
-        notes.append(f"Sequences left out for having one timestep: {len(parts) - len(long):,}.")
-    parts, names, times = ([each[n] for n in long] for each in (parts, names, times))
-    return Sequences(parts, names, values, notes, times if together else None)
+    if len(parts) < len(names):
+        left = f"{len(names) - len(parts):,}"
+        notes.append(f"Sequences left out for having fewer than two timesteps: {left}.")
+    times = [moments[part.index] for _, part in parts] if together else None
+    sequences = [part.to_numpy(float) for _, part in parts]
+    return Sequences(sequences, [names[n] for n, _ in parts], values, notes, times)
 
 
 def _columns(table, role, columns):
@@ -360,7 +347,7 @@ def _say_marks(numbers, notes):
 
 
 def _in_order(table, groups, time, notes):
-    """Return the order of sequences and time, and the moments of the rows (None if unread)."""
+    """Return rows by their numbers, in order of sequence and time, and moments (None if unread)."""
     moments, said = _moments(table, time, notes), _listed(time)
     lost = np.flatnonzero(np.isnan(moments))
     if len(lost):
@@ -370,16 +357,16 @@ def _in_order(table, groups, time, notes):
     if len(lost) or not time:
         return np.argsort(groups, kind="stable"), None
     order = np.lexsort((moments, groups))
-    steps = pd.Series(moments[order]).groupby(groups[order]).diff()
+    steps = pd.Series(moments).loc[order].groupby(groups).diff()
     usual = steps[steps > 0].median()
-    if (np.diff(order)[np.diff(groups[order]) == 0] < 0).any():
+    if pd.Series(order, order).groupby(groups).diff().min() < 0:
         notes.append(f"The rows were put in the order of {said}.")
     uneven = (steps > 1.5 * usual) | ((steps > 0) & (steps < usual / 2))
     twice = f"the same {said} as in the row before (a column for `id` may tell them apart)"
     for odd, words in ((steps == 0, twice), (uneven, f"a step in {said} unlike the others")):
         if odd.any():
             words = f"{counted(odd.sum(), 'row')} with {words}"
-            first = _place(table, order[odd.argmax()])
+            first = _place(table, odd.idxmax())
             notes.append(f"{words}, the first {first}. Each row is a timestep.")
     return order, moments
 
@@ -406,16 +393,15 @@ def _moments(table, time, notes):
 
 
 def _filled(rows, groups, notes):
-    """Fill gaps with the value before; return also which rows are left: those that have one."""
-    filled = rows.groupby(groups).ffill()
-    kept = filled.notna().all(axis=1).to_numpy()
-    gaps = rows[kept].isna().sum()
-    if gaps.any():
-        most = f"{quoted(gaps.idxmax())} ({gaps.max() / kept.sum():.1%} of its rows)"
-        notes.append(f"Gaps filled with the value before: {gaps.sum():,}, most of them in {most}.")
-    if not kept.all():
-        notes.append(f"Rows left out, because no value comes before them: {(~kept).sum():,}.")
-    if not kept.any():
+    """Fill gaps with the value before, and leave out rows before which there is none."""
+    filled = rows.groupby(groups).ffill().dropna()
+    if filled.empty:
         rule = "`values` must have rows from which on every column has a value"
         raise refusal(rule, f"none for {_listed(rows)}", "Name fewer columns")
-    return filled[kept], kept
+    gaps = rows.loc[filled.index].isna().sum()
+    if gaps.any():
+        most = f"{quoted(gaps.idxmax())} ({gaps.max() / len(filled):.1%} of its rows)"
+        notes.append(f"Gaps filled with the value before: {gaps.sum():,}, most of them in {most}.")
+    if left := len(rows) - len(filled):
+        notes.append(f"Rows left out, because no value comes before them: {left:,}.")
+    return filled

@@ -51,48 +51,50 @@ def forecast_task(sequences, *, times=None, target=0, horizon=1, season=None, di
     difference = check_flag("difference", difference)
     used, times, cuts, notes = _cut(sequences, times, horizon, difference)
     values = [each[difference:, target] for each in used]
-    inputs = [np.diff(each, axis=0) for each in used] if difference else used
-    targets = [each[horizon:] - difference * each[:-horizon] for each in values]
-    read = _statistics(_before(inputs, cuts, COMPARE))
-    answered = _statistics(_before(targets, cuts, COMPARE, -horizon))
-    known = _before(values, cuts, COMPARE)
+    known = [x[: cut[COMPARE]] for x, cut in zip(values, cuts, strict=True)]
     if np.ptp(np.concatenate(known)) == 0:
         raise ValueError(
             "`target` must be a feature that changes. Received: one that stays the same in the "
             "part for training. Choose another column."
         )
     notes += [_TREND] if not difference and _has_trend(known) else []
-    inputs = [(each - read[0]) / read[1] for each in inputs]
-    targets = [(each - answered[0]) / answered[1] for each in targets]
-    task = Task(
-        values, times, inputs, targets, cuts, horizon, difference, read, answered, {}, notes
-    )
+    inputs, read = _standardised([np.diff(each, int(difference), axis=0) for each in used], cuts)
+    targets = [x[horizon:] - difference * x[:-horizon] for x in values]
+    targets, answered = _standardised(targets, cuts, horizon)
+    made = values, times, inputs, targets, cuts, horizon, difference, read, answered
+    task = Task(*made, {}, notes)
     return task._replace(baselines=_baselines(task, known, season))
 
 
-def block_errors(task, forecasts, part):
-    """Return the squared errors of eight blocks of a part, in the data's unit.
+def in_blocks(task, squared, part):
+    """Return the means of a part's squared errors, sequence after sequence, in eight blocks.
 
     A block is a piece of time, the same one in every sequence; where sequences are too short for
     that, a group of them. Where they differ in size, a larger one counts more, so that the mean
-    of the eight is that of all errors. `forecasts` are as those in `task.baselines`.
+    of the eight is that of all errors.
     """
-    squared, moments = [], []
-    for n, (forecast, x) in enumerate(zip(forecasts, task.values, strict=True)):
-        begin, end = task.cuts[n][part : part + 2]
-        squared.append((forecast[begin - task.horizon : end - task.horizon] - x[begin:end]) ** 2)
-        moments.append(task.times[n][begin:end])
-    if max(map(len, squared)) < _BLOCKS:
-        moments = [np.full(len(each), n) for n, each in enumerate(squared)]
-    moments, squared = np.concatenate(moments), np.concatenate(squared)
+    pairs = zip(task.times, task.cuts, strict=True)
+    moments = [times[cut[part] : cut[part + 1]] for times, cut in pairs]
+    if max(map(len, moments)) < _BLOCKS:
+        moments = [np.full(len(each), n) for n, each in enumerate(moments)]
+    moments = np.concatenate(moments)
     pieces = np.array_split(np.unique(moments), _BLOCKS)[1:]
     places = np.digitize(moments, [piece[0] for piece in pieces if len(piece)])
     return np.bincount(places, squared, _BLOCKS) * _BLOCKS / len(squared)
 
 
 def baseline_errors(task, part):
-    """Return `block_errors` of each baseline, by name."""
-    return {name: block_errors(task, each, part) for name, each in task.baselines.items()}
+    """Return the mean squared errors of each baseline in eight blocks of a part, by name."""
+    squared = {name: _squared(task, each, part) for name, each in task.baselines.items()}
+    return {name: in_blocks(task, each, part) for name, each in squared.items()}
+
+
+def _squared(task, forecasts, part):
+    off = []
+    for forecast, x, cut in zip(forecasts, task.values, task.cuts, strict=True):
+        begin, end = cut[part : part + 2]
+        off.append(forecast[begin - task.horizon : end - task.horizon] - x[begin:end])
+    return np.concatenate(off) ** 2
 
 
 def _check_times(times, sequences):
@@ -140,20 +142,23 @@ def _cuts(times):
     return [(0, *np.searchsorted(each, borders).tolist(), len(each)) for each in times]
 
 
-def _before(arrays, cuts, part, more=0):
-    return [each[: cut[part] + more] for each, cut in zip(arrays, cuts, strict=True)]
-
-
-def _statistics(known):
-    """Return mean and standard deviation, 1 where nothing varies."""
+def _standardised(arrays, cuts, horizon=0):
+    """Standardise by all before the part for comparing; return that mean and deviation as well."""
+    known = [each[: cut[COMPARE] - horizon] for each, cut in zip(arrays, cuts, strict=True)]
     mean, std = (f(np.concatenate(known), axis=0) for f in (np.mean, np.std))
-    return mean, np.where(std > 1e-12 * np.abs(mean), std, 1.0)
+    std = np.where(std > 1e-12 * np.abs(mean), std, 1.0)  # 1 where nothing varies
+    return [(each - mean) / std for each in arrays], (mean, std)
 
 
 def _has_trend(known):
-    """Return whether a straight line in time explains half of what there is."""
-    known = [x for x in known if len(x) >= 20 and np.ptp(x) > 0]
-    shares = [np.corrcoef(np.arange(len(x)), x)[0, 1] ** 2 for x in known]
+    """Return whether a straight line in time explains half of what there is beside a season."""
+    shares = []
+    for x in known:
+        season = _season(x) or 1
+        if 8 * season <= len(x):
+            x = np.convolve(x, np.full(season, 1 / season), "valid")
+        if len(x) >= 20 and np.ptp(x) > 1e-9 * np.abs(x).max():
+            shares.append(np.corrcoef(np.arange(len(x)), x)[0, 1] ** 2)
     return bool(shares) and np.mean(shares) > 0.5
 
 
@@ -174,27 +179,29 @@ def _baselines(task, known, season):
     found = {"copying": task.values, "the mean": [np.full(len(x), mean) for x in task.values]}
     if season is not None:
         season = check_whole_number("season", season, minimum=2, maximum=len(longest) - 1)
-    season = season or _season(longest)
-    if season:
-        first = np.full(-task.horizon % season, mean)  # there, nothing lies a season before
-        shifted = [np.append(first, x)[: len(x)] for x in task.values]
-        found[f"one season before ({season})"] = shifted
+    if season := season or _season(longest):
+        back = -task.horizon % season  # from the last value known
+        found[f"one season before ({season})"] = [_back(x, back, mean) for x in task.values]
     pairs = [cut[STOP] - task.horizon for cut in task.cuts]
     few = [n for n in _LAGS if n <= max(pairs) and 4 * n <= sum(pairs)] or [1]
-    errors = {n: block_errors(task, _line(task, n, mean, STOP), STOP).mean() for n in few}
-    lags = min(errors, key=errors.get)
+    lags = min(few, key=lambda n: _squared(task, _line(task, n, mean, STOP), STOP).mean())
     found[f"a linear regression on the last {lags}"] = _line(task, lags, mean, COMPARE)
     return found
 
 
+def _back(x, lag, before):
+    """Return the values `lag` timesteps ago; `before` stands where there were none."""
+    return np.append(np.full(lag, before), x)[: len(x)]
+
+
 def _line(task, lags, mean, part):
     """Forecast by least squares on the last `lags` values, fitted to all before a part."""
-    pasts, rows, nexts, start = [], [], [], lags - 1 + task.horizon
+    pasts, rows, nexts = [], [], []
     for x, cut in zip(task.values, task.cuts, strict=True):
-        padded = np.pad(x - mean, (lags - 1, 0))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, lags)
-        pasts.append(np.insert(windows, 0, 1.0, axis=1))
-        rows.append(pasts[-1][lags - 1 : max(lags - 1, cut[part] - task.horizon)])
-        nexts.append(x[start : max(start, cut[part])])
+        columns = [_back(x, lag, mean) - mean for lag in range(lags)]
+        pasts.append(np.stack([np.ones(len(x)), *columns], axis=1))
+        known = slice(lags - 1, max(lags - 1, cut[part] - task.horizon))
+        rows.append(pasts[-1][known])
+        nexts.append(x[task.horizon :][known])
     weights = np.linalg.lstsq(np.concatenate(rows), np.concatenate(nexts), rcond=None)[0]
     return [past @ weights for past in pasts]

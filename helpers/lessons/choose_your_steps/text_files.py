@@ -41,9 +41,8 @@ def refusal(rule, received, way_out):
 def check_made(name, value, kind, maker):
     """Raise unless `value` is of the kind that `maker` returns."""
     if not isinstance(value, kind):
-        raise refusal(
-            f"`{name}` must be of `{maker}`", type(value).__name__, "Pass what it returns"
-        )
+        rule = f"`{name}` must be of `{maker}`"
+        raise refusal(rule, type(value).__name__, "Pass what it returns")
 
 
 def quoted(cell):
@@ -135,9 +134,7 @@ def _layout(head):
     """Return the separator and decimal sign with which lines are most alike, and most cells say."""
     best, found = 0, (",", ".")
     tabs = {line.count("\t") for line in head.split("\n") if line.strip()}
-    for sep in (
-        "\t;|," if len(tabs) == 1 and tabs != {0} else "\t;|, "
-    ):  # beside tabs, spaces are text
+    for sep in "\t;|," if len(tabs) == 1 and tabs != {0} else "\t;|, ":  # text beside tabs
         rows = _rows(head, sep)[:200]
         widths = rows.notna().sum(axis=1)
         for decimal in ",." if sep == ";" and re.search(r"\d,\d", head) else ".,":
@@ -215,7 +212,7 @@ def _read(text, name, sep, decimal, first, width, notes):
 
 def numbers(cells, decimal="."):
     """Return a column as numbers, NaN where a cell is none."""
-    if pd.api.types.is_bool_dtype(cells) or pd.api.types.is_numeric_dtype(cells):
+    if pd.api.types.is_numeric_dtype(cells):
         return cells.astype(float)
     texts = cells.astype(str).str.strip()
     texts = texts.where(texts.str.fullmatch(_NUMBER[decimal])).str.replace("−", "-")
@@ -288,17 +285,15 @@ def read_dates(cells):
     if pd.api.types.is_datetime64_any_dtype(cells):
         return seconds_of(cells), None
     codes, texts = pd.factorize(cells)
-    texts = pd.Series(texts, dtype=object)
-    if pd.api.types.is_numeric_dtype(cells):  # such as 2024020105
-        texts = texts.map("{:.0f}".format)
-        stamps = len(texts) and texts.str.fullmatch(r"(1[6-9]|2[01])\d{6}(\d\d){0,3}").all()
-        forms = ["%Y%m%d%H%M%S"[: len(texts[0]) - 2]] if stamps else []
-        found = {form: seconds_of(texts, form) for form in forms}
-    else:
-        found = _read_texts(texts.astype(str).str.strip().str[:50])
-    days = [form for form in found if form[1] not in "HI"]  # 01.02.20 is a date, not a clock time
+    number = pd.api.types.is_numeric_dtype(cells)
+    plain = pd.Series([f"{t:.0f}" if number else str(t).strip()[:50] for t in texts], dtype=object)
+    plain, forms = _forms(plain)
+    found = {form: seconds_of(plain, form) for form in forms}
+    most = max((seconds.count() for seconds in found.values()), default=0)
+    found = {form: seconds for form, seconds in found.items() if seconds.count() == most > 0}
     if not found:
         return None, None
+    days = [form for form in found if form[1] not in "HI"]  # 01.02.20 is a date, not a clock time
     form, note = min(days or found, key=lambda form: _unevenness(found[form])), None
     if any(not found[other].equals(found[form]) for other in days):
         words = {"d": "day", "m": "month", "b": "month", "y": "year"}
@@ -308,24 +303,21 @@ def read_dates(cells):
     return seconds.reindex(codes).set_axis(cells.index), note
 
 
-def _read_texts(texts):
-    """Return moments as seconds, by the formats that read most of them."""
-    if not texts.iloc[:100].str.contains(r"\d").any():
-        return {}
-    if texts.str.match(r"\d{4}-\d").all():
-        found = seconds_of(texts, "ISO8601")
-        if found.notna().all():
-            return {"ISO8601": found}
+def _forms(texts):
+    """Return the texts of moments in a plain form, and the formats that may be theirs."""
+    if len(texts) and texts.str.fullmatch(r"(1[6-9]|2[01])\d{6}(\d\d){0,3}").all():
+        return texts, ["%Y%m%d%H%M%S"[: len(texts[0]) - 2]]  # such as 2024020105
+    if not texts.iloc[:100].str.contains(r"\d\D|[^\W\d].*\d").any():
+        return texts, []
+    if texts.str.match(r"\d{4}-\d").all() and seconds_of(texts, "ISO8601").notna().all():
+        return texts, ["ISO8601"]
     dotted = texts.str.contains(r"\d\.\d").mean() > 0.5
     quarter, month = r"^(\d{4}) ?Q([1-4])$", lambda q: f"{q[1]} {3 * int(q[2]) - 2}"
     for pattern, plain in (r"([a-zA-Z]{3})[a-zA-Z]+", r"\1"), (r"[\s/.,-]+", " "), (quarter, month):
         texts = texts.str.replace(pattern, plain, regex=True)
     sample = spread(texts, 40)
     forms = [form for form in _FORMATS if not (dotted and form.startswith("%m %d"))]
-    forms = [form for form in forms if seconds_of(sample, form).notna().mean() > 0.5]
-    found = {form: seconds_of(texts, form) for form in forms}
-    most = max((seconds.count() for seconds in found.values()), default=0)
-    return {form: seconds for form, seconds in found.items() if seconds.count() == most}
+    return texts, [form for form in forms if seconds_of(sample, form).notna().mean() > 0.5]
 
 
 def spread(cells, count):

@@ -3731,7 +3731,7 @@ def fit_draws_32_rows_whatever_is_declared():
     model.compile("sgd", "mse")
     assert model.input_shape[0] == 1
     x, y = np.zeros((40, 5, 2)), np.zeros((40, 4))
-    with pytest.raises(ValueError, match=r"\(1, 4\)"):
+    with pytest.raises(ValueError, match=r"enters the loop|batch size"):
         fit_with_32_rows()
     assert model.fit(x, y, batch_size=1, shuffle=False, verbose=0).params["steps"] == 40
 
@@ -3742,9 +3742,16 @@ def fit_draws_32_rows_whatever_is_declared():
     keras="<3.16",
 )
 def the_error_of_32_rows_speaks_of_a_loop():
-    with pytest.raises(
-        ValueError, match=r"enters the loop with shape \(1, 4\), but has shape \(None"
-    ):
+    said = r"enters the loop with shape \(1, 4\), but has shape \(None, 4\)"
+    with pytest.raises(ValueError, match=said):
+        fit_with_32_rows()
+
+
+@claim(
+    "The error of `fit` with 32 rows, where 1 is declared, names both batch sizes.", keras=">=3.16"
+)
+def the_error_of_32_rows_names_both_batch_sizes():
+    with pytest.raises(ValueError, match=r"Expected batch size: 1\s+- Received batch size: 32"):
         fit_with_32_rows()
 
 

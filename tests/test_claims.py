@@ -2579,6 +2579,22 @@ def time_distributed_hands_on_the_mask_of_the_words():
 
 
 @claim(
+    "`TimeDistributed(LSTM)` hands no mask on, with a warning: an outer LSTM reads the vectors of "
+    "all sentences, empty ones too.",
+    keras=">=3.16",
+)
+def time_distributed_hands_on_no_mask():
+    words = layers.Embedding(9, 4, mask_zero=True)
+    with pytest.warns(UserWarning, match=LOST):
+        vectors = layers.TimeDistributed(layers.LSTM(5))(words(REVIEW))
+    assert tuple(vectors.shape) == (1, 3, 5)
+    assert getattr(vectors, "_keras_mask", None) is None
+    assert (REVIEW != 0).any(axis=-1).tolist() == [[True, True, False]]
+    outer = layers.LSTM(3, bias_initializer="ones")
+    assert not np.allclose(outer(vectors), outer(vectors[:, :2]), atol=1e-3)
+
+
+@claim(
     "A model under `TimeDistributed` hands no mask on, without a warning: the outer LSTM reads an "
     "empty sentence, unless it gets the mask of the sentences by hand.",
     keras="<3.16",
@@ -2789,14 +2805,15 @@ def max_pooling_over_time_takes_padding():
     assert (largest[1] < 0).all()
 
 
-def autoencoder(by_hand):
+def autoencoder(by_hand, writes_zeros=False):
     inputs = keras.Input((12, 3))
     mask = layers.Masking().compute_mask(inputs)
     first = inputs if by_hand else layers.Masking()(inputs)
     code = layers.LSTM(4)(first, mask=mask) if by_hand else layers.LSTM(4)(first)
     again = layers.RepeatVector(12)(code)
-    decoder = layers.LSTM(4, return_sequences=True)
+    decoder = layers.LSTM(4, return_sequences=True, zero_output_for_mask=writes_zeros)
     out = decoder(again, mask=mask) if by_hand else decoder(again)
+    out = layers.Masking()(out) if writes_zeros else out
     return keras.Model(inputs, layers.Dense(1, kernel_initializer="zeros")(out))
 
 
@@ -2812,9 +2829,30 @@ def repeat_vector_has_no_mask():
     assert np.isclose(loss_of(model), (23 * 1 + 13 * 9) / 36)
 
 
+@claim(
+    "Behind `RepeatVector` there is no mask, and the LSTM before it warns that it hands none on: "
+    "the loss is divided by all timesteps.",
+    keras=">=3.16",
+)
+def repeat_vector_has_no_mask_after_a_warning():
+    with pytest.warns(UserWarning, match=LOST):
+        model = autoencoder(by_hand=False)
+    assert np.isclose(loss_of(model), (23 * 1 + 13 * 9) / 36)
+
+
 @claim("With `mask=` given to the decoder, the mask reaches the loss again.", keras="<3.16")
 def a_mask_for_the_decoder_reaches_the_loss():
     assert np.isclose(loss_of(autoencoder(by_hand=True)), 1)
+
+
+@claim(
+    "A decoder with `zero_output_for_mask=True`, given the mask, writes zeros into the padding; a "
+    "`Masking` layer behind it finds them, and the mask reaches the loss."
+)
+def masking_behind_the_decoder_reaches_the_loss():
+    with warnings.catch_warnings(action="ignore"):  # from 3.16 on, of the mask
+        model = autoencoder(by_hand=True, writes_zeros=True)
+        assert np.isclose(loss_of(model), 1)
 
 
 @claim("Keras fills a `call` argument named `mask` with the mask that travels with the input.")
@@ -3221,6 +3259,21 @@ def rmse_counts_padding_behind_an_lstm():
     assert np.isclose(loss, errors[mask].mean(), rtol=1e-3)
     assert np.isclose(rmse, np.sqrt(errors.mean()), rtol=1e-3)
     assert rmse > 2 * np.sqrt(loss)
+
+
+@claim(
+    "With `Masking` in front of a `Dense` layer, `RootMeanSquaredError` counts timesteps that the "
+    "mask hides, and the loss does not."
+)
+def rmse_counts_padding_behind_a_dense_layer():
+    inputs, mask, targets = clinic_padded()
+    model = clinic_model(layers.Masking(0.0), layers.Dense(1))
+    model.compile(loss="mse", metrics=[keras.metrics.RootMeanSquaredError()])
+    errors = (model(inputs).numpy() - targets)[..., 0] ** 2
+    loss, rmse = model.evaluate(inputs, targets, verbose=0)
+    assert np.isclose(loss, errors[mask].mean(), rtol=1e-3)
+    assert np.isclose(rmse, np.sqrt(errors.mean()), rtol=1e-3)
+    assert errors.mean() > 2 * errors[mask].mean()
 
 
 @claim(

@@ -96,11 +96,13 @@ def test_lesson_runs_and_moves(lab, page, lesson):
     assert page.problems == []
     _look_at_every_size(page, name)
     if lesson in ACCESS:
+        page.set_viewport_size({"width": 1280, "height": 900})
         _look_for_everyone(page)
         open_in_notebook(page, lab, lesson)
         run_all(page)
         _look_for_everyone(page)
         _assert_no_errors(page, lesson)
+        assert page.problems == []
 
 
 def _look_for_everyone(page):

@@ -261,6 +261,7 @@ def test_each_style_stands_out_from_the_paper():
     weak = [
         (name, style)
         for name, style in styles
-        if max(contrast(color) for color in style if color != "none") < 3
+        if style != ["white"]  # markers with an edge of their own
+        and max(contrast(color) for color in style if color != "none") < 3
     ]
     assert weak == []

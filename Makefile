@@ -10,7 +10,7 @@ LAB = $(PY) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow
 	--LabApp.default_url=/lab/tree/notebooks/00_which_steps.ipynb \
 	--LabApp.extension_manager=readonly
 
-.PHONY: help lab test lint notebooks bench claims fuzz soak rehearse oracles matrix constraints handouts teaching editions progress check hub hub-test
+.PHONY: help lab test lint notebooks bench claims fuzz soak rehearse oracles matrix access constraints handouts teaching editions progress check hub hub-test
 
 help:
 	@echo "make lab          open the lessons in JupyterLab"
@@ -26,6 +26,7 @@ help:
 	@echo "make rehearse     treat every lesson as a class will (NAMES=01 for one, SECONDS in all)"
 	@echo "make oracles      compare with PyTorch, which this installs"
 	@echo "make matrix       run the tests on other versions, write the table in the README"
+	@echo "make access       ask axe-core about every lesson in JupyterLab and Notebook 7, light and dark"
 	@echo "make check        say in a line each what a laptop lacks for the lessons"
 	@echo "make editions     write learners' and teachers' notebooks to build/editions"
 	@echo "make progress FOLDER=…  sum up what a class chose and tried"
@@ -76,6 +77,9 @@ oracles: $(MADE)
 
 matrix: $(MADE)
 	$(PY) tools/matrix.py
+
+access: $(MADE)
+	ACCESS=1 $(PY) -m pytest -q tests/test_browser.py
 
 check: $(MADE)
 	$(PY) tools/check_laptop.py

@@ -20,11 +20,11 @@ _ONE_SEQUENCE = (
 
 def check_whole_number(name, value, *, minimum=1, maximum=None, maximum_is=""):
     """Return `value` as an `int` between `minimum` and `maximum`."""
-    try:
-        number = operator.index(value)
+    try:  # NumPy 2.1 takes its truth values for numbers, with a warning
+        number = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
     except TypeError:
         number = None
-    if number is None or isinstance(value, (bool, np.bool_)):
+    if number is None:
         raise TypeError(f"`{name}` must be a whole number. Received: {name}={value!r}.")
     most = _MOST if maximum is None else maximum
     if not minimum <= number <= most:

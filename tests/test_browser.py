@@ -1,6 +1,7 @@
 """Each lesson in a real JupyterLab: run, moved by keyboard, looked at.
 
-The screenshots are kept in build/screenshots.
+The screenshots are kept in build/screenshots. `make access` looks at every lesson in Notebook 7 as
+well, and asks axe-core about both, light and dark; `make test` does so with one.
 """
 
 import os
@@ -10,10 +11,21 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tools.lab import CHROMIUM, make_folder, open_notebook, run_all, running_chromium, running_lab
+from tests.access import found_by_axe, not_reached, open_details
+from tools.lab import (
+    CHROMIUM,
+    make_folder,
+    open_in_notebook,
+    open_notebook,
+    run_all,
+    running_chromium,
+    running_lab,
+    set_theme,
+)
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+ACCESS = LESSONS if os.environ.get("ACCESS") else ["00_which_steps.ipynb"]
 SCREENSHOTS = ROOT / "build" / "screenshots"
 
 CUT_OFF = """() => [...document.querySelectorAll(
@@ -83,6 +95,22 @@ def test_lesson_runs_and_moves(lab, page, lesson):
     _assert_no_errors(page, lesson)
     assert page.problems == []
     _look_at_every_size(page, name)
+    if lesson in ACCESS:
+        page.set_viewport_size({"width": 1280, "height": 900})
+        _look_for_everyone(page)
+        open_in_notebook(page, lab, lesson)
+        run_all(page)
+        _look_for_everyone(page)
+        _assert_no_errors(page, lesson)
+
+
+def _look_for_everyone(page):
+    """Ask axe-core, light and dark, and whether the keyboard reaches all that can be operated."""
+    open_details(page)
+    assert not_reached(page) == []
+    for theme in ("Light", "Dark"):
+        set_theme(page, theme)
+        assert found_by_axe(page) == [], theme
 
 
 SMALL = """from helpers import data
@@ -307,10 +335,7 @@ def _look_at_every_size(page, name):
     """At 1280 px and at 200 % zoom, light and dark: keep the lesson; no label may be cut off."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for theme in ("Light", "Dark"):
-        page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
-            f"JupyterLab {theme}",
-        )
+        set_theme(page, theme)
         for label, width in (("1280", 1280), ("zoom200", 640)):
             page.set_viewport_size({"width": width, "height": 900})
             page.wait_for_timeout(400)

@@ -1310,19 +1310,39 @@ def repeated_validation_never_ends():
         assert len(read) == expected
 
 
+def orders_of_epochs(seed):
+    """Three epochs of 50 shuffled rows: the order of each."""
+    numbers = np.arange(50.0)[:, None]
+    tf.random.set_seed(None)
+    if seed is not None:
+        keras.utils.set_random_seed(seed)
+    drawn, _ = rows_of_epochs(numbers, numbers, epochs=3, shuffle=True)
+    assert all(sorted(rows) == list(range(50)) != rows for rows in drawn)
+    return [tuple(rows) for rows in drawn]
+
+
 @claim(
     "After `keras.utils.set_random_seed`, `fit` draws the rows of arrays in one shuffled order, "
-    "the same in every epoch; without it, the orders differ."
+    "the same in every epoch."
 )
 def a_seed_gives_every_epoch_the_same_order():
-    numbers = np.arange(50.0)[:, None]
-    for seed in (0, 1, 2):
-        keras.utils.set_random_seed(seed)
-        drawn, _ = rows_of_epochs(numbers, numbers, epochs=3, shuffle=True)
-        assert drawn[0] == drawn[1] == drawn[2] != sorted(drawn[0]) == list(range(50))
-    tf.random.set_seed(None)
-    drawn, _ = rows_of_epochs(numbers, numbers, epochs=3, shuffle=True)
-    assert len(set(map(tuple, drawn))) == 3
+    assert all(len(set(orders_of_epochs(seed))) == 1 for seed in (0, 1, 2))
+
+
+@claim(
+    "Without a seed, `fit` draws the rows of arrays in another order in each epoch.", keras="<3.16"
+)
+def without_a_seed_the_orders_differ():
+    assert len(set(orders_of_epochs(None))) == 3
+
+
+@claim(
+    "`fit` draws the rows of arrays in one and the same shuffled order in every epoch and every "
+    "call, whatever the seed, and without one.",
+    keras=">=3.16",
+)
+def whatever_the_seed_the_order_is_the_same():
+    assert len({order for seed in (None, 0, 1) for order in orders_of_epochs(seed)}) == 1
 
 
 @claim(
@@ -2559,6 +2579,22 @@ def time_distributed_hands_on_the_mask_of_the_words():
 
 
 @claim(
+    "`TimeDistributed(LSTM)` hands no mask on, with a warning: an outer LSTM reads the vectors of "
+    "all sentences, empty ones too.",
+    keras=">=3.16",
+)
+def time_distributed_hands_on_no_mask():
+    words = layers.Embedding(9, 4, mask_zero=True)
+    with pytest.warns(UserWarning, match=LOST):
+        vectors = layers.TimeDistributed(layers.LSTM(5))(words(REVIEW))
+    assert tuple(vectors.shape) == (1, 3, 5)
+    assert getattr(vectors, "_keras_mask", None) is None
+    assert (REVIEW != 0).any(axis=-1).tolist() == [[True, True, False]]
+    outer = layers.LSTM(3, bias_initializer="ones")
+    assert not np.allclose(outer(vectors), outer(vectors[:, :2]), atol=1e-3)
+
+
+@claim(
     "A model under `TimeDistributed` hands no mask on, without a warning: the outer LSTM reads an "
     "empty sentence, unless it gets the mask of the sentences by hand.",
     keras="<3.16",
@@ -2667,18 +2703,36 @@ def masking_before_a_valid_convlstm_fails():
         layers.ConvLSTM1D(5, 2)(layers.Masking()(GRID))
 
 
-@claim(
-    "`Masking` before a `ConvLSTM1D` with `padding='same'` masks single pixels, without a warning."
-)
-def masking_before_a_same_convlstm_masks_pixels():
+def masked_pixels():
+    """Mask frames, of which one has a pixel of 0: which pixels change, and what Keras says."""
     frames = np.random.default_rng(0).normal(size=(1, 4, 5, 1)).astype("float32")
     conv = with_weights(layers.ConvLSTM1D(2, 3, padding="same"), (None, None, 5, 1))
-    assert np.allclose(conv(layers.Masking()(frames)), conv(frames))
-    frames[0, 3, 2] = 0.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert np.allclose(conv(layers.Masking()(frames)), conv(frames))
+        frames[0, 3, 2] = 0.0
         off = np.abs(conv(layers.Masking()(frames)) - conv(frames)).max(axis=(0, 2))
-    assert (off > 1e-4).tolist() == [False, False, True, False, False]
+    return (off > 1e-4).tolist(), [str(each.message) for each in caught]
+
+
+@claim("`Masking` before a `ConvLSTM1D` with `padding='same'` masks single pixels.")
+def masking_before_a_same_convlstm_masks_pixels():
+    assert masked_pixels()[0] == [False, False, True, False, False]
+
+
+@claim("A `ConvLSTM1D` behind `Masking` says nothing of the mask.", keras="<3.16")
+def a_convlstm_behind_masking_is_silent():
+    assert masked_pixels()[1] == []
+
+
+@claim(
+    "A `ConvLSTM1D` behind `Masking` warns that it hands no mask on, and not that it masks pixels.",
+    keras=">=3.16",
+)
+def a_convlstm_behind_masking_warns_of_the_lost_mask():
+    said = masked_pixels()[1]
+    assert said
+    assert all(LOST in words for words in said)
 
 
 @claim(
@@ -2751,14 +2805,15 @@ def max_pooling_over_time_takes_padding():
     assert (largest[1] < 0).all()
 
 
-def autoencoder(by_hand):
+def autoencoder(by_hand, writes_zeros=False):
     inputs = keras.Input((12, 3))
     mask = layers.Masking().compute_mask(inputs)
     first = inputs if by_hand else layers.Masking()(inputs)
     code = layers.LSTM(4)(first, mask=mask) if by_hand else layers.LSTM(4)(first)
     again = layers.RepeatVector(12)(code)
-    decoder = layers.LSTM(4, return_sequences=True)
+    decoder = layers.LSTM(4, return_sequences=True, zero_output_for_mask=writes_zeros)
     out = decoder(again, mask=mask) if by_hand else decoder(again)
+    out = layers.Masking()(out) if writes_zeros else out
     return keras.Model(inputs, layers.Dense(1, kernel_initializer="zeros")(out))
 
 
@@ -2774,9 +2829,30 @@ def repeat_vector_has_no_mask():
     assert np.isclose(loss_of(model), (23 * 1 + 13 * 9) / 36)
 
 
+@claim(
+    "Behind `RepeatVector` there is no mask, and the LSTM before it warns that it hands none on: "
+    "the loss is divided by all timesteps.",
+    keras=">=3.16",
+)
+def repeat_vector_has_no_mask_after_a_warning():
+    with pytest.warns(UserWarning, match=LOST):
+        model = autoencoder(by_hand=False)
+    assert np.isclose(loss_of(model), (23 * 1 + 13 * 9) / 36)
+
+
 @claim("With `mask=` given to the decoder, the mask reaches the loss again.", keras="<3.16")
 def a_mask_for_the_decoder_reaches_the_loss():
     assert np.isclose(loss_of(autoencoder(by_hand=True)), 1)
+
+
+@claim(
+    "A decoder with `zero_output_for_mask=True`, given the mask, writes zeros into the padding; a "
+    "`Masking` layer behind it finds them, and the mask reaches the loss."
+)
+def masking_behind_the_decoder_reaches_the_loss():
+    with warnings.catch_warnings(action="ignore"):  # from 3.16 on, of the mask
+        model = autoencoder(by_hand=True, writes_zeros=True)
+        assert np.isclose(loss_of(model), 1)
 
 
 @claim("Keras fills a `call` argument named `mask` with the mask that travels with the input.")
@@ -3186,6 +3262,21 @@ def rmse_counts_padding_behind_an_lstm():
 
 
 @claim(
+    "With `Masking` in front of a `Dense` layer, `RootMeanSquaredError` counts timesteps that the "
+    "mask hides, and the loss does not."
+)
+def rmse_counts_padding_behind_a_dense_layer():
+    inputs, mask, targets = clinic_padded()
+    model = clinic_model(layers.Masking(0.0), layers.Dense(1))
+    model.compile(loss="mse", metrics=[keras.metrics.RootMeanSquaredError()])
+    errors = (model(inputs).numpy() - targets)[..., 0] ** 2
+    loss, rmse = model.evaluate(inputs, targets, verbose=0)
+    assert np.isclose(loss, errors[mask].mean(), rtol=1e-3)
+    assert np.isclose(rmse, np.sqrt(errors.mean()), rtol=1e-3)
+    assert errors.mean() > 2 * errors[mask].mean()
+
+
+@claim(
     "`evaluate` returns the loss, then the metric; with `Masking` in front of an LSTM, both the "
     "loss and `RootMeanSquaredError` count the padding, with a warning that the mask is lost.",
     keras=">=3.16",
@@ -3439,20 +3530,42 @@ def stacked_lstms(supports_masking=None):
     return model, short, np.pad(short, ((0, 0), (0, 5), (0, 0)))
 
 
+def who_loses_the_mask(supports_masking):
+    """Predict with two LSTMs, alone and padded: is it the same, and of which does Keras warn?"""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model, short, long = stacked_lstms(supports_masking)
+        alone, padded = (model.predict(x, verbose=0) for x in (short, long))
+    said = [str(w.message) for w in caught if LOST in str(w.message)]
+    named = [any(f"'{layer.name}'" in words for words in said) for layer in model.layers]
+    assert [layer.supports_masking for layer in model.layers[:2]] == [True, supports_masking]
+    return np.allclose(alone, padded, atol=1e-5), named
+
+
 @claim(
-    "An LSTM whose `supports_masking` is False obeys the mask and hands none on, with a warning: "
-    "an LSTM behind it reads the padding. Where it is True, the second LSTM obeys, too."
+    "An LSTM whose `supports_masking` is False obeys the mask and hands none on, with a warning "
+    "that names it: an LSTM behind it reads the padding. Where it is True, the second LSTM obeys, "
+    "too, and no warning names the first."
 )
 def a_layer_without_supports_masking_hides_the_mask():
     for supports in (True, False):
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            model, short, long = stacked_lstms(supports)
-            alone, padded = (model.predict(x, verbose=0) for x in (short, long))
-        said = [str(w.message) for w in caught if LOST in str(w.message)]
-        assert np.allclose(alone, padded, atol=1e-5) == supports
-        assert bool(said) != supports
-        assert [layer.supports_masking for layer in model.layers[:2]] == [True, supports]
+        same, named = who_loses_the_mask(supports)
+        assert same == supports
+        assert named[:2] == [False, not supports]
+
+
+@claim("Of the last LSTM, with one output, no warning says that its mask ends.", keras="<3.16")
+def the_last_lstm_is_silent():
+    assert [who_loses_the_mask(supports)[1][2] for supports in (True, False)] == [False, False]
+
+
+@claim(
+    "The last LSTM, with one output, warns that it hands no mask on where it gets one, and is "
+    "right all the same.",
+    keras=">=3.16",
+)
+def the_last_lstm_warns_too():
+    assert who_loses_the_mask(True) == (True, [False, False, True])
 
 
 @claim(
@@ -3658,15 +3771,41 @@ def a_stack_needs_return_sequences():
     assert layers.LSTM(4).compute_output_shape((None, 5, 2)) == (None, 4)
 
 
+def fit_with_32_rows():
+    """Fit a stateful model that is declared for a batch size of 1 without saying so to `fit`."""
+    model = clinic_model(layers.LSTM(4, stateful=True), batch_size=1)
+    model.compile("sgd", "mse")
+    model.fit(np.zeros((40, 5, 2)), np.zeros((40, 4)), verbose=0)
+
+
 @claim("`fit` of a model declared for a batch size of 1 fails unless it is given `batch_size=1`.")
 def fit_draws_32_rows_whatever_is_declared():
     model = clinic_model(layers.LSTM(4, stateful=True), batch_size=1)
     model.compile("sgd", "mse")
     assert model.input_shape[0] == 1
     x, y = np.zeros((40, 5, 2)), np.zeros((40, 4))
-    with pytest.raises(ValueError, match=r"enters the loop with shape \(1, 4\)"):
-        model.fit(x, y, verbose=0)
+    with pytest.raises(ValueError, match=r"enters the loop|batch size"):
+        fit_with_32_rows()
     assert model.fit(x, y, batch_size=1, shuffle=False, verbose=0).params["steps"] == 40
+
+
+@claim(
+    "The error of `fit` with 32 rows, where 1 is declared, says that a tensor enters a loop with "
+    "shape (1, 4) and has (None, 4).",
+    keras="<3.16",
+)
+def the_error_of_32_rows_speaks_of_a_loop():
+    said = r"enters the loop with shape \(1, 4\), but has shape \(None, 4\)"
+    with pytest.raises(ValueError, match=said):
+        fit_with_32_rows()
+
+
+@claim(
+    "The error of `fit` with 32 rows, where 1 is declared, names both batch sizes.", keras=">=3.16"
+)
+def the_error_of_32_rows_names_both_batch_sizes():
+    with pytest.raises(ValueError, match=r"Expected batch size: 1\s+- Received batch size: 32"):
+        fit_with_32_rows()
 
 
 @claim(

@@ -16,7 +16,7 @@ def test_the_oldest_and_newest_versions_are_those_that_pyproject_admits():
     calls = claims.environments()
     (oldest,), (newest,), before = calls["oldest"], calls["newest"], calls["pre-release"]
     assert {"keras==3.15", "tensorflow==2.21"} <= set(oldest)
-    assert {"keras>=3.15,<3.16", "tensorflow>=2.21,<2.22"} <= set(newest)
+    assert {"keras>=3.15,<3.16", "tensorflow>=2.21,<2.23"} <= set(newest)
     assert before[-1] == ["install", "--pre", "keras-nightly"]
 
 

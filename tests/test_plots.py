@@ -1,5 +1,8 @@
 """Pictures show what they are given: seen in their axes and artists, not in pixels."""
 
+import ast
+from pathlib import Path
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -228,3 +231,37 @@ def draw_line(line):
 )
 def test_what_cannot_be_drawn_is_refused(call, error, words, assert_refused):
     assert_refused(call, error, *words)
+
+
+# --- for everyone ----------------------------------------------------------------------------
+
+
+def contrast(color):
+    """How much a colour stands out from the white of a picture, from 1 to 21, as WCAG counts."""
+    parts = np.array(mpl.colors.to_rgb(color))
+    parts = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return 1.05 / (parts @ [0.2126, 0.7152, 0.0722] + 0.05)
+
+
+def styles_of(path):
+    """The colours of each style that a file writes down: of a line, or of a face and its edge."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Dict):
+            pairs = zip(node.keys, node.values, strict=True)
+            texts = {k.value: v.value for k, v in pairs if {type(k), type(v)} == {ast.Constant}}
+            if "color" in texts or {"facecolor", "edgecolor"} <= {*texts}:
+                yield [texts[k] for k in ("color", "facecolor", "edgecolor") if k in texts]
+
+
+def test_each_style_stands_out_from_the_paper():
+    """At least 3 to 1: a line, or of an area its face, its edge or its hatch."""
+    files = [p for p in Path(plots.__file__).parent.rglob("*.py") if p.stem != "plots"]
+    styles = [(path.name, style) for path in files for style in styles_of(path)]
+    assert len(styles) > 15
+    weak = [
+        (name, style)
+        for name, style in styles
+        if style != ["white"]  # markers with an edge of their own
+        and max(contrast(color) for color in style if color != "none") < 3
+    ]
+    assert weak == []

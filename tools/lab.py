@@ -57,8 +57,9 @@ def running_lab(notebooks, folder):
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=lessons"]
     command += [
-        "--LabApp.expose_app_in_browser=True",
-        f"--LabApp.user_settings_dir={folder}/settings",
+        f"--{app}.{setting}"
+        for app in ("LabApp", "JupyterNotebookApp")
+        for setting in ("expose_app_in_browser=True", f"user_settings_dir={folder}/settings")
     ]
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     log = (folder / "lab.log").open("w")
@@ -103,13 +104,33 @@ def running_chromium():
 
 
 def open_notebook(page, lab, name):
-    """Open a notebook and wait until its kernel is there."""
-    page.goto(f"{lab}/doc/tree/{name}?reset&token=lessons")
+    """Open a notebook in JupyterLab and wait until its kernel is there."""
+    _open(page, f"{lab}/doc/tree/{name}?reset&token=lessons")
+
+
+def open_in_notebook(page, lab, name):
+    """Open a notebook in Notebook 7 and wait until its kernel is there."""
+    _open(page, f"{lab}/notebooks/{name}?token=lessons")
+
+
+def _open(page, address):
+    page.goto(address)
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     page.wait_for_function("window.jupyterapp !== undefined")
     page.wait_for_function(CONNECTED)
     page.wait_for_timeout(1000)  # `?reset` may start a second connection
     page.wait_for_function(CONNECTED)
+
+
+def set_theme(page, theme):
+    """Take Jupyter's "Light" or "Dark" theme."""
+    page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
+        f"JupyterLab {theme}",
+    )
+    page.wait_for_function(
+        "light => document.body.dataset.jpThemeLight === light", arg=str(theme == "Light").lower()
+    )
 
 
 def run_all(page, seconds=240):

@@ -21,7 +21,7 @@ _SEED = 104  # one whose changes are large enough to be seen
 _STYLES = {
     "answers": {"color": "#000000", "linestyle": "-", "marker": "o"},
     "loss": {"color": "#009E73", "linestyle": "--", "marker": "^"},
-    "RMSE": {"color": "#E69F00", "linestyle": ":", "marker": "s"},
+    "RMSE": {"color": "#BF7F00", "linestyle": ":", "marker": "s"},
 }
 
 

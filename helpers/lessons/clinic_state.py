@@ -18,7 +18,7 @@ _ORDERS = ("in order", "shuffled", "a stretch for each row")
 _STYLES = {
     "starts from zeros": {"facecolor": "white", "edgecolor": "#8A8A8A"},
     "from the window before": plots.STATE,
-    "from another window": {"facecolor": "#F0E442", "edgecolor": "#B3A500", "hatch": ".."},
+    "from another window": {"facecolor": "#F0E442", "edgecolor": "#8A7F00", "hatch": ".."},
 }
 
 

@@ -92,7 +92,7 @@ def show_state():
 
     def draw():
         _add_arrow(ax, (-1.5, 0.0), (-0.57, 0.0), plots.RESET["color"])
-        _add_words(ax, -1.85, 0.0, "zeros", color=plots.RESET["color"])
+        _add_words(ax, -1.85, 0.0, "zeros")
         for timestep, x in enumerate((0.0, 2.5, 5.0)):
             plots.add_rectangles(ax, [x - 0.55], -0.35, 1.1, 0.7, plots.REAL)
             _add_words(ax, x, 0.0, "LSTM")

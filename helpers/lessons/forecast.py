@@ -53,7 +53,7 @@ SAMPLED = (
 )
 _TIMESTEPS, _TRAINED = 40, 0.7  # of the series in `explore_split`; the share for training
 _SHOWN = 6  # windows in `explore_sampling`
-_TEST = {"facecolor": "#F5C242", "edgecolor": "white", "hatch": "//"}
+_TEST = {"facecolor": "#F5C242", "edgecolor": "#7A4B00", "hatch": "//"}
 _SEEN = plots.RESET | {"linestyle": "", "marker": "X"}
 _UNSEEN = plots.CHOSEN
 _LEARNED = plots.CARRIED | {"linestyle": ""}

@@ -20,7 +20,7 @@ from helpers.quiet import keras, tf
 from helpers.validation import check_array, check_whole_number
 from helpers.windows import sliding_windows
 
-AGAIN = {"facecolor": "#E69F00", "edgecolor": "white", "hatch": "xx"}
+AGAIN = {"facecolor": "#E69F00", "edgecolor": "#7A4B00", "hatch": "xx"}
 WRONG = plots.RESET | {"linestyle": "", "marker": "X"}
 _MOST, _MOST_ROWS = 6, 16  # epochs, batch sizes and `steps_per_epoch`; rows
 _ENDLESS = 60  # batches that stand for an epoch that never ends

@@ -30,7 +30,7 @@ WINDOWS = [
 
 _ROWS = 8
 _MOST_TIMESTEPS = 24
-_LEFT_OUT = {"facecolor": "white", "edgecolor": "#56B4E9"}
+_LEFT_OUT = {"facecolor": "white", "edgecolor": "#2B8CC4"}
 _BATCH_BORDER = {"color": "#222222", "linestyle": ":", "linewidth": 2.5}
 _ARROW = {"arrowstyle": "<->", "color": "#222222", "linewidth": 1.5}
 

@@ -118,7 +118,12 @@ class Explorer(widgets.VBox):
             )
         name = path.stem.replace("_", " ")
         body = f"<main>\n<h1>{escape(name)}</h1>\n{pages.part(self)}</main>"
-        path.write_text(pages.page(name, body), encoding="utf-8")
+        new = path.with_name(f".{path.name}")
+        try:  # whole or not at all, whatever becomes of the disk
+            new.write_text(pages.page(name, body), encoding="utf-8")
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
         return path
 
     def redraw(self, change=None):

@@ -6,8 +6,6 @@ Only what the lessons bring is looked at, rendered Markdown and outputs, not Jup
 from axe_playwright_python.sync_playwright import Axe
 
 SHOWN = [".jp-MarkdownOutput", ".jp-OutputArea-output"]
-# The handles of ipywidgets' sliders have no name: a labelled number entry is linked to each.
-LEFT_OUT = {"aria-input-field-name"}
 
 # What can be operated in outputs and Markdown, of a group of radio buttons the one that Tab meets.
 OPERATED = """() => [...document.querySelectorAll(".jp-Notebook " +
@@ -35,7 +33,6 @@ def found_by_axe(page):
     return [
         f"{rule['id']}: {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
         for rule in found
-        if rule["id"] not in LEFT_OUT
         for node in rule["nodes"]
     ]
 

@@ -101,7 +101,7 @@ def test_private_names_stay_in_their_module():
 
 
 def test_the_core_is_small_enough_to_be_read_in_an_evening():
-    assert sum(map(lines, CORE)) <= 3270  # 3,100, and what reads a picture's numbers back
+    assert sum(map(lines, CORE)) <= 3290  # 3,100, and what reads a picture's numbers back
 
 
 def test_the_core_has_few_public_names():
@@ -120,7 +120,7 @@ def test_a_lesson_fits_on_a_few_screens(path):
 
 
 def test_the_lesson_on_own_data_stays_within_its_folder():
-    assert sum(map(lines, (HERE / "lessons" / "choose_your_steps").glob("*.py"))) <= 1400
+    assert sum(map(lines, (HERE / "lessons" / "choose_your_steps").glob("*.py"))) <= 1410
 
 
 def test_what_a_position_says_is_plain_text():

@@ -1,7 +1,8 @@
 """How many minutes a lesson takes: ``python tools/minutes.py [00 01 …]``.
 
-Prose at 150 words a minute, 4 s a line of code, 25 s a question or a sentence to judge, 3 min an
-explorer, 3.5 min an exercise, and what a cell's metadata say one waits for it, `"wait": seconds`.
+Prose at 150 words a minute, 4 s a line of code, 50 s a question with its reply, 25 s a sentence to
+judge, 3.5 min an explorer, 4 min an exercise, and what a cell's metadata say one waits for it,
+`"wait": seconds`. So counted, lessons 01 to 05 took what five readers with a clock took for them.
 
 A part whose heading begins with `## Extra: ` is left out of the lesson's minutes and counted by
 itself; the first cell then says "**30 minutes**, and 12 more for what is marked as extra".
@@ -16,7 +17,7 @@ import nbformat
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 WORDS_A_MINUTE = 150
-SECONDS = {"line": 4, "question": 25, "explorer": 180, "exercise": 210}
+SECONDS = {"line": 4, "question": 50, "sentence": 25, "explorer": 210, "exercise": 240}
 
 
 def minutes_of(notebook, *, extra=False):
@@ -33,11 +34,12 @@ def minutes_of(notebook, *, extra=False):
             found["exercises"] += SECONDS["exercise"] / 60
             continue
         questions = len(re.findall(r"^ask\(", cell.source, re.MULTILINE))
-        questions += 6 * len(re.findall(r"^judge\(", cell.source, re.MULTILINE))
+        sentences = 6 * len(re.findall(r"^judge\(", cell.source, re.MULTILINE))
         found["questions"] += questions * SECONDS["question"] / 60
+        found["questions"] += sentences * SECONDS["sentence"] / 60
         explorers = len(re.findall(r"\bexplore_\w+\(", cell.source))
         found["explorers"] += explorers * SECONDS["explorer"] / 60
-        if not questions:
+        if not questions and not sentences:
             lines = [line for line in cell.source.splitlines() if line.strip()]
             found["code"] += len(lines) * SECONDS["line"] / 60
     return found

@@ -77,7 +77,7 @@ class _Laboratory(Explorer):
             spread = f"{number(seeds[0])} to {number(seeds[-1])}"
             rows.append((s.steps, s.way, number(s.errors), spread, f"{sum(s.seconds):.1f}"))
         columns = ["steps", "asked", "typical miss", "by seed", "seconds in all"]
-        return pd.DataFrame(rows, columns=columns)
+        return pd.DataFrame(rows, columns=columns).rename_axis(columns="row")
 
     def advise(self):
         """Return the recommendation, and line by line what it rests on."""
@@ -104,7 +104,8 @@ so it is {found.mean / max(found.standard_error, 1e-300):.1f} standard errors; 2
         errors = rules.score(self.task, self._model, s, LAST)
         last = baseline_errors(self.task, LAST)[best]
         rows = {best: (self._baselines[best], last), _name(s): (s.errors, errors)}
-        return pd.DataFrame(rows, ["part for comparing", "last part"]).T.map(number)
+        misses = pd.DataFrame(rows, ["part for comparing", "last part"]).T.map(number)
+        return misses.rename_axis(columns="typical miss")
 
     def train_on_all(self):
         """Return the model with the weights of the chosen scenario, trained on all the data."""

@@ -74,7 +74,7 @@ def read_table(source):
     if isinstance(source, (bytes, bytearray)):
         return _from_bytes(bytes(source), "the file")
     if isinstance(source, (pd.DataFrame, pd.Series)):
-        return _from_frame(pd.DataFrame(source), "the table")
+        return _from_frame(pd.DataFrame(source), "table")
     try:
         frame = pd.DataFrame(np.ma.asarray(source, float))
     except Exception:  # rows of unequal length, or what is no array
@@ -158,7 +158,7 @@ def describe_reading(table, roles):
 
 
 def _name(table):
-    return table.attrs.get("name", "the table")
+    return table.attrs.get("name", "table")
 
 
 def _place(table, row):

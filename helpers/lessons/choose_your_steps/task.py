@@ -4,7 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.validation import check_flag, check_sequences, check_whole_number
+from helpers.validation import (
+    check_array,
+    check_flag,
+    check_list,
+    check_sequences,
+    check_whole_number,
+)
 
 STOP, COMPARE, LAST, END = 1, 2, 3, 4  # places in `cuts`: where these parts begin, and the end
 _BLOCKS = 8
@@ -98,7 +104,8 @@ def _squared(task, forecasts, part):
 
 
 def _check_times(times, sequences):
-    times = [np.asarray(each, float) for each in times]
+    times = check_list("times", times, "the moments of each sequence")
+    times = [check_array(each, f"times[{n}]", ("timesteps",)) for n, each in enumerate(times)]
     fit = [*map(len, times)] == [*map(len, sequences)]
     if not fit or any((np.diff(each) < 0).any() for each in times):
         raise ValueError(

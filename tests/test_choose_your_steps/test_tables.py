@@ -498,6 +498,7 @@ def test_a_missing_package_is_named(content, package, monkeypatch):
 
 REFUSED = {
     "folder": ("no file of this name", None),
+    "a" * 10_000: ("no file of this name", None),
     b"": ("0 lines", None),
     b"# only\n\n": ("0 lines", None),
     b"a,b\n": ("1 line with", None),
@@ -512,7 +513,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("source", REFUSED, ids=str)
+@pytest.mark.parametrize("source", REFUSED, ids=lambda source: str(source)[:40])
 def test_what_cannot_be_read_is_one_sentence_whose_way_out_leads_there(source):
     words, change = REFUSED[source]
     with pytest.raises(ValueError, match=re.escape(words)) as error:
@@ -521,6 +522,11 @@ def test_what_cannot_be_read_is_one_sentence_whose_way_out_leads_there(source):
     assert "Received: " in str(error.value)
     if change:
         assert guess_roles(read_table(source.replace(*change))).values
+
+
+def test_complex_numbers_are_no_table():
+    with pytest.raises(ValueError, match="`source` must be a path"):
+        read_table(np.ones((2, 3), complex))
 
 
 def test_nothing_is_unpickled_nor_evaluated(tmp_path):

@@ -180,6 +180,11 @@ def test_times_that_fit_no_sequences_are_refused(assert_refused, series, times):
     assert_refused(lambda: forecast_task([series[:, None]], times=times), ValueError, *words)
 
 
+@pytest.mark.parametrize("times", [np.inf, [None], [["a"] * 300]])
+def test_times_that_are_no_lists_of_numbers_are_refused(assert_refused, series, times):
+    assert_refused(lambda: forecast_task([series[:, None]], times=times), TypeError, "`times")
+
+
 def test_long_and_short_sequences_are_said(series):
     notes = forecast_task([np.resize(series, (20_000, 1)), series[:2, None]]).notes
     assert notes == [

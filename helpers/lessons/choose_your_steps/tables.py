@@ -5,6 +5,7 @@ that names the line and the way out.
 """
 
 import io
+import os
 import re
 from itertools import combinations
 from pathlib import Path
@@ -66,17 +67,18 @@ def read_table(source):
     """
     if isinstance(source, (str, Path)):
         path = Path(str(source).strip().strip("\"'"))
-        if path.is_file():
+        if os.path.isfile(path):  # noqa: PTH113  Path raises for a name that no system can have
             return _from_bytes(path.read_bytes(), path.name)
         way_out = f"A relative path is looked up from the folder {str(Path.cwd())!r}"
-        received = f"{str(path)!r}, no file of this name"
+        received = f"{str(path)[:200]!r}, no file of this name"
         raise refusal("`source` must be the path of a file", received, way_out)
     if isinstance(source, (bytes, bytearray)):
-        return _from_bytes(bytes(source), "the file")
+        return _from_bytes(bytes(source), "source")
     if isinstance(source, (pd.DataFrame, pd.Series)):
         return _from_frame(pd.DataFrame(source), "table")
     try:
-        frame = pd.DataFrame(np.ma.asarray(source, float))
+        values = np.ma.asarray(source)
+        frame = pd.DataFrame() if np.iscomplexobj(values) else pd.DataFrame(values.astype(float))
     except Exception:  # rows of unequal length, or what is no array
         frame = pd.DataFrame()
     if frame.empty:
@@ -84,7 +86,7 @@ def read_table(source):
         way_out = "Pass numbers of one sequence, or a DataFrame whose rows are timesteps"
         raise refusal(rule, f"{type(source).__name__} that is none of them", way_out)
     frame.columns = [f"feature {c}" for c in frame] if frame.shape[1] > 1 else ["value"]
-    return _from_frame(frame, "the array")
+    return _from_frame(frame, "source")
 
 
 def _from_bytes(content, name):

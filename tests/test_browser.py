@@ -269,7 +269,7 @@ def _settled(page, explorer, different_from=None, seconds=20):
     seen, shown = None, _shown(explorer)
     end = time.monotonic() + seconds
     while time.monotonic() < end and (seen != shown or shown == different_from):
-        page.wait_for_timeout(300)
+        page.wait_for_timeout(150)
         seen, shown = shown, _shown(explorer)
     return shown
 
@@ -339,8 +339,10 @@ def _look_at_every_size(page, name):
         for label, width in (("1280", 1280), ("zoom200", 640)):
             page.set_viewport_size({"width": width, "height": 900})
             page.wait_for_timeout(400)
-            height = page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollHeight")
+            outer = "document.querySelector('.jp-WindowedPanel-outer')"
+            height = page.evaluate(f"{outer}.scrollHeight")
             page.set_viewport_size({"width": width, "height": min(height + 120, 30_000)})
+            page.evaluate(f"{outer}.scrollTop = 0")
             page.wait_for_timeout(300)
             assert page.evaluate(CUT_OFF) == [], f"cut off at {width} px"
             page.screenshot(path=SCREENSHOTS / f"{name}-{label}-{theme.lower()}.png")

@@ -115,7 +115,7 @@ def test_what_runs_here_is_what_is_pinned(name):
 
 
 def test_the_server_sends_at_once_what_a_kernel_says():
-    app = mock.Mock(web_app=mock.Mock(settings={}))
+    app = mock.Mock(web_app=mock.Mock(settings={}), extension_manager=mock.Mock(extension_apps={}))
     server._load_jupyter_server_extension(app)
     kind = app.web_app.settings["kernel_websocket_connection_class"]
     handler = mock.Mock(spec=KernelWebsocketHandler)

@@ -113,6 +113,7 @@ FOUND = [
         "shared": [450.0] * n,
         "used": [20.0] * n,
         "hub": 100.0,
+        "again": ["ada"] if n == 5 else [],
         "load": 2.0,
     }
     for n in (1, 5)
@@ -125,6 +126,7 @@ def test_the_page_gives_median_and_slowest_of_each_number_of_learners():
     assert heads.count("|") == rule.count("|") == 10
     assert "| 5 | 3 (3) | 8 (50) | 30 (30) | 480 (900) | 400 | 450 | 20 | 2.0 |" in page
     assert "- **A fault.** What was seen." in page
+    assert "In 1 of 6 pages no kernel" in page
 
 
 def test_the_picture_shows_every_value_that_was_measured():

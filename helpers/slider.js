@@ -19,6 +19,9 @@ function render({ model, el }) {
     model.set("index", Number(slider.value));
     model.save_changes(); // while the kernel draws, ipywidgets keeps the last of these only
   });
+  slider.addEventListener("keydown", (event) => {
+    if (event.key.startsWith("Arrow")) event.stopPropagation(); // JupyterLab would take it for its own
+  });
   model.on("change:index", show);
   model.on("change:disabled", able);
   show();

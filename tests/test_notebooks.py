@@ -15,6 +15,7 @@ import pytest
 
 from helpers.exercises import ask
 from tools.minutes import minutes_of, stated_extra, stated_minutes
+from tools.rehearse import sections
 from tools.store import deciding_cells
 
 LESSONS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
@@ -209,17 +210,6 @@ def names_of(cell):
             if s.is_referenced() and (table is whole or s.is_global())
         }
     return read - bound - IN_JUPYTER, bound
-
-
-def sections(notebook):
-    """The code cells below each `##` heading."""
-    parts = [[]]
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown" and re.search(r"^## ", cell.source, re.MULTILINE):
-            parts.append([])
-        elif cell.cell_type == "code":
-            parts[-1].append(cell)
-    return parts
 
 
 def test_names_are_found_wherever_a_cell_reads_them():

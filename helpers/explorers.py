@@ -150,7 +150,7 @@ class _Status(anywidget.AnyWidget):
     Around an explorer's controls it keeps the arrow keys, which JupyterLab takes for its own.
     """
 
-    _esm = _HERE / "status.js"
+    _esm, _css = _HERE / "status.js", _HERE / "slider.css"
     value = Unicode().tag(sync=True)
 
 

@@ -236,7 +236,7 @@ def bars(ax, *styles):
 
 
 def share(explorer):
-    words = re.search(r"real timestep is (\S+) times the largest", explorer.words)[1]
+    words = re.search(r"as a share of the largest: (\S+)\.$", explorer.words)[1]
     digits, _, exponent = words.partition("·10")
     raised = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
     return float(digits) * 10.0 ** int(exponent.translate(raised) or 0)

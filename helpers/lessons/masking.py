@@ -20,7 +20,7 @@ MASKS = (
     Position(
         "Zeros after it",
         "Sequence 2 has 4 timesteps. From timestep 4 on the LSTM reads zeros, and its state goes "
-        "on changing. At the end it is another one.",
+        "on changing. At the end it is a different one.",
         {"length": 24, "padding": "post", "mask": False, "sequence": 2},
     ),
     Position(

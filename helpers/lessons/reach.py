@@ -109,7 +109,7 @@ def load_forecasts():
     weights = np.linalg.lstsq(pasts[:train], nexts[:train], rcond=None)[0]
     off = {
         "copying last year": z[_N_TRAIN - 1 : -1] - z[_N_TRAIN:],
-        "a weighted sum of the last 9 years": pasts[train:] @ weights - nexts[train:],
+        "weighted sum of 9 years": pasts[train:] @ weights - nexts[train:],
     }
     return Forecasts(years, z, {name: float(np.mean(each**2)) for name, each in off.items()})
 

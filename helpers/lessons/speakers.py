@@ -278,7 +278,7 @@ def explore_gradient(model, sequence, *, timesteps=100, positions=()):
         share = found[start + real - 1] / found.max()
         return (
             f"{real} timesteps padded '{padding}' to {length}, {'with a' if mask else 'no'} mask: "
-            f"the gradient at the last real timestep is {_share(share)} times the largest."
+            f"the gradient at the last real timestep, as a share of the largest: {_share(share)}."
         )
 
     controls = {

@@ -1,6 +1,7 @@
 """What several test files share: models with trained-like weights, batches, and bad inputs."""
 
 import base64
+import gc
 import re
 from html import unescape
 from pathlib import Path
@@ -19,6 +20,11 @@ HELPERS = Path(helpers.__file__).parent
 # The same examples in every run, so that a failure can be looked at again.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()  # thousands of tests, and TensorFlow: looked through again and again otherwise
 
 
 def pytest_generate_tests(metafunc):

@@ -24,6 +24,7 @@ MADE = os.environ.get("HANDOUTS")
 NAMES = sorted(path.stem for path in Path(MADE).glob("[0-9]*.html")) if MADE else ["00_which_steps"]
 OTHERS = ["index", "glossary", "symptoms", "claims"]
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 640, 360)]
+LOOKS = LOOKS if MADE else [("light", 360), ("dark", 1280)]
 
 
 @pytest.fixture(scope="module")

@@ -84,11 +84,11 @@ class _Laboratory(Explorer):
         best, s = rules.best_baseline(self.comparison), self.chosen
         line = f"{best}, which typically misses by {number(self._baselines[best])} {self._unit}"
         chosen = f"{_name(s)}, which misses by {number(s.errors)}"
-        said = f"Use {line.strip()}. No model misses by less; nearest: {chosen}."
+        said = f"Use {line.strip()}.\nNo model misses by less; nearest: {chosen}."
         if typical(s.errors) <= typical(self._baselines[best]):
-            said = f"Use {line.strip()}. That {chosen}, is better has not been shown."
+            said = f"Use {line.strip()}.\nThat {chosen}, is better has not been shown."
         if rules.choose(self.comparison):
-            said = f"Use {chosen}. That is clearly better than {line.strip()}."
+            said = f"Use {chosen}.\nThat is clearly better than {line.strip()}."
         found = rules.against_baseline(self.comparison, s)
         return f"""{said}
 

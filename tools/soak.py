@@ -155,12 +155,11 @@ def used():
 
 def soak_in_browser(seed, moves, seconds, only=""):
     """As `soak_in_python`, for the sliders of each lesson."""
-    from tools.lab import open_notebook, run_all, running_chromium, running_lab
+    from tools.lab import make_folder, open_notebook, run_all, running_chromium, running_lab
 
     notebooks = [p for p in sorted((ROOT / "notebooks").glob("*.ipynb")) if only in p.name]
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "notebooks"
-        place.mkdir()
+        place = make_folder(Path(folder))
         with running_lab(notebooks, place) as lab, running_chromium() as chromium:
             for notebook in notebooks:
                 page, problems = chromium.new_page(), []

@@ -43,12 +43,6 @@ def test_each_case_is_on_the_page_and_each_place_is_a_case():
     assert {(name, unquote(heading)) for name, heading in places} == set(PARTS)
 
 
-def test_a_place_is_named_by_its_number_or_as_extra():
-    for name, place in re.findall(r"\[(\d\d, \w+)\]\(\.\./notebooks/(\d\d_\w+\.ipynb#[^)]+)", PAGE):
-        lesson, heading = place[:2], place.split("#")[1]
-        assert name == f"{lesson}, {'extra' if heading.startswith('Extra:') else heading[0]}"
-
-
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0][:40])
 def test_the_quick_test_stands_in_the_lesson(row):
     (place,) = re.findall(r"/(\w+)\.ipynb#(.+?)\)", row[4])

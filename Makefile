@@ -22,7 +22,7 @@ help:
 	@echo "make bench        measure the speed and write benchmarks/README.md"
 	@echo "make claims       run what the lessons say of Keras on several versions, write docs/claims.md"
 	@echo "make fuzz         call the lessons' functions with bad arguments at random (CALLS, SECONDS, SEED)"
-	@echo "make soak         move every explorer at random (SECONDS for each; BROWSER=1 in JupyterLab)"
+	@echo "make soak         move every explorer at random (SECONDS for each; ONLY=reach; BROWSER=1 in JupyterLab)"
 	@echo "make rehearse     treat every lesson as a class will (NAMES=01 for one, SECONDS in all)"
 	@echo "make oracles      compare with PyTorch, which this installs"
 	@echo "make matrix       run the tests on other versions, write the table in the README"
@@ -66,7 +66,8 @@ fuzz: $(MADE)
 	$(PY) -m tools.fuzz --calls $(or $(CALLS),5000) --seconds $(or $(SECONDS),1200) $(if $(SEED),--seed $(SEED))
 
 soak: $(MADE)
-	$(PY) -m tools.soak --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(if $(BROWSER),--browser)
+	$(PY) -m tools.soak --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(if $(BROWSER),--browser) \
+		$(if $(ONLY),--only $(ONLY))
 
 rehearse: $(MADE)
 	$(PY) -m tools.rehearse --seconds $(or $(SECONDS),14400) $(if $(SEED),--seed $(SEED)) $(NAMES)

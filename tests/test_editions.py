@@ -24,6 +24,10 @@ def code(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def folded(notebook):
+    return [cell for cell in notebook.cells if "jupyter" in cell.metadata]
+
+
 def printed(cell):
     return "".join(output.get("text", "") for output in cell.outputs)
 
@@ -41,7 +45,8 @@ def test_learners_see_no_answer_and_no_solution(path):
         assert cell.outputs == []
         assert "jupyter" not in cell.metadata  # nothing is left to be folded
     others = {cell.id: cell.outputs for cell in code(made) if cell.outputs}
-    decided = {cell.id for cell in deciding_cells(stored)}
+    decided = {cell.id for cell in [*deciding_cells(stored), *folded(stored)]}
+    assert folded(made) == []
     assert set(others) == {cell.id for cell in code(stored) if cell.outputs} - decided
 
 

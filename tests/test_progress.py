@@ -201,10 +201,10 @@ def test_a_class_is_summed_up_by_misconception(class_folder, tmp_path, capsys):
     assert "3 learners" in page
     assert "d/progress.json" in page  # is named, and costs the others nothing
     wrong, *_ = ask("fed-ten").question.choices
-    assert f"| 2 of 3 | fixed_steps: fed-ten | {wrong} |" in page
-    row = "| fixed_steps.check_carry | 1 of 2 | 3 | read \\| h. |"
+    assert f"| 2 of 3 | 01_fixed_steps: fed-ten | {wrong} |" in page
+    row = "| 01_fixed_steps.check_carry | 1 of 2 | 3 | read \\| h. |"
     assert row in page
-    assert "Ada \\| &lt;b&gt;: fixed_steps.check_carry, 4 tries" in page
+    assert "Ada \\| &lt;b&gt;: 01_fixed_steps.check_carry, 4 tries" in page
     assert (out / "progress.png").stat().st_size > 5000
 
 
@@ -218,6 +218,6 @@ def test_the_picture_shows_right_and_wrong_first_choices(class_folder):
     figure = class_progress.draw(class_progress.count_choices(learners))
     (ax,) = figure.axes
     labels = [label.get_text() for label in ax.get_yticklabels()]
-    assert labels == ["fixed_steps: fed-ten", "fixed_steps: page-fixed-steps.1"]
+    assert labels == ["01_fixed_steps: fed-ten", "01_fixed_steps: page-fixed-steps.1"]
     widths = [[bar.get_width() for bar in bars] for bars in ax.containers]
     assert [sum(column) for column in zip(*widths, strict=True)] == [3, 1]

@@ -59,7 +59,7 @@ def test_what_is_generated_is_what_the_lesson_has(page):
 
 def test_a_page_has_every_question_explorer_and_exercise_of_its_lesson_once(page):
     found = [(kind, name) for _, kind, name, _ in MADE.findall(READ[page])]
-    assert sorted(found) == sorted(lessons()[page].blocks())
+    assert found == list(lessons()[page].blocks())  # in the order of the lesson
 
 
 def test_a_page_has_every_section_in_order(page):
@@ -133,6 +133,32 @@ def test_a_second_solution_is_another_one_and_accepted(page, name, capsys):
     capsys.readouterr()
     exec(second, namespace)
     assert capsys.readouterr().out.strip().endswith("Right.")
+
+
+@pytest.mark.parametrize("name", ["explore_reach", "explore_speakers", "explore_users"])
+def test_the_controls_of_a_position_are_named_as_on_the_screen(name):
+    labels = {
+        "explore_reach": "steps: 5; output at: 9; carry the state: yes",
+        "explore_speakers": "padded to: 100; padding: post; mask the padding: no",
+        "explore_users": "turns: Ada Ada Ada Ben Ben Ben; state: one for all; restart after: 0; "
+        "states saved: no",
+    }
+    owners = (each for each in lessons().values() if ("positions", name) in each.blocks())
+    made = next(owners).positions(name)
+    assert f"| {labels[name]} |" in made
+
+
+def test_a_case_that_a_page_names_is_a_case_of_its_lesson(page):
+    numbered = re.findall(r"^## (\d)\. ", "\n".join(_texts(page)), re.MULTILINE)
+    named = re.findall(r"\bcases? ((?:\d[^.;\n]*))", written(READ[page]))
+    if numbered:
+        assert set(re.findall(r"\b\d\b", " ".join(named))) <= set(numbered)
+    else:
+        assert named == []
+
+
+def _texts(page):
+    return [cell.source for cell in lessons()[page].notebook.cells if cell.cell_type == "markdown"]
 
 
 def test_every_explorer_has_positions_to_project(page):

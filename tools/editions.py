@@ -30,10 +30,10 @@ BESIDE = ["docs/symptoms.md", "benchmarks/simulation.md", "LICENSE-lessons"]  # 
 
 def for_learners(notebook, *, solutions="out"):
     """Clear the outputs that answer a question; leave solutions "out", or "folded"."""
-    for cell in deciding_cells(notebook):
-        _tag(cell, "answers-a-question")
-        cell.metadata.pop("jupyter", None)
+    deciding = [id(cell) for cell in deciding_cells(notebook)]
     for cell in notebook.cells:
+        if cell.metadata.pop("jupyter", None) or id(cell) in deciding:  # folded, or to be
+            _tag(cell, "answers-a-question")
         if cell.source.startswith(SOLUTION):
             _tag(cell, "solution")
         if cell.cell_type == "code":

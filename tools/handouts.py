@@ -70,6 +70,7 @@ def main(names):
             if size > MOST_BYTES:
                 sys.exit(f"{path.name} is larger than {MOST_BYTES / 1e6:.0f} MB.")
     make_others()
+    drop_dead_links()
     print_pdfs([OUT / f"{path.stem}.html" for path in chosen])
     print(f"{len(chosen)} lessons in {time.perf_counter() - start:.0f} s: {OUT / 'index.html'}")
 
@@ -102,6 +103,17 @@ def make_others(out=OUT):
     """Write the pages that are no lesson: the index, and what the lessons lead to."""
     for name, title, text in documents():
         write_page(out / name, title, [nbformat.v4.new_markdown_cell(text)])
+
+
+def drop_dead_links(out=OUT):
+    """Leave the words alone of a link to a lesson that was not made."""
+    missing = [path.stem for path in LESSONS if not (out / f"{path.stem}.html").exists()]
+    dead = rf'<a href="(?:{"|".join(missing)})\.html[^"]*">(.*?)</a>'
+    for path in out.glob("*.html") if missing else ():
+        text = path.read_text(encoding="utf-8")
+        kept = re.sub(dead, r"\1", text)
+        if kept != text:
+            path.write_text(kept, encoding="utf-8")
 
 
 # --- what moves --------------------------------------------------------------------------------

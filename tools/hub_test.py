@@ -344,7 +344,13 @@ def describe(found, seen):
         lines.append(
             f"| {row['learners']} | {' | '.join([*waits, *memories])} | {row['load']:.1f} |"
         )
-    lines += ["", f"The hub itself takes {max(row['hub'] for row in found):.0f} MB.", ""]
+    lines += [
+        "",
+        f"The hub itself takes {max(row['hub'] for row in found):.0f} MB. What a single process "
+        "uses counts as private: with one learner, the 0.4 GB of TensorFlow's code, which several "
+        "learners share.",
+        "",
+    ]
     again = sum(len(row["again"]) for row in found)
     if again:
         lines += [

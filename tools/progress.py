@@ -18,8 +18,11 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from helpers import plots
+from helpers.explorers import plural
 
-OUT = Path(__file__).parent.parent / "build" / "progress"
+ROOT = Path(__file__).parent.parent
+OUT = ROOT / "build" / "progress"
+LESSONS = {path.stem[3:]: path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
 STUCK = 3  # tries without a right one
 NO_GRADE = "It is no grade: a first choice is a guess, made before the lesson has shown anything."
 
@@ -47,7 +50,11 @@ def read(folder):
                 "name": str(kept.get("name", "")),
                 "questions": dict(kept.get("questions", {})),
                 "exercises": {
-                    exercise: (int(entry["tries"]), bool(entry["right"]), str(entry["hint"]))
+                    _numbered(exercise): (
+                        int(entry["tries"]),
+                        bool(entry["right"]),
+                        str(entry["hint"]),
+                    )
                     for exercise, entry in kept.get("exercises", {}).items()
                 },
             }
@@ -56,19 +63,24 @@ def read(folder):
     return learners, unreadable
 
 
+def _numbered(exercise):
+    """Return the name of an exercise with its lesson's number."""
+    lesson, _, check = exercise.rpartition(".")
+    return f"{LESSONS.get(lesson, lesson)}.{check}"
+
+
 def questions():
     """Return each question's lesson, right choice and replies, by its name."""
     found = {}
-    for file in sorted((files("helpers") / "lessons").iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".toml"):
-            lesson = file.name.removesuffix(".toml")
-            for name, entry in tomllib.loads(file.read_text(encoding="utf-8")).items():
-                if "choices" in entry:
-                    right = entry["choices"][entry["right"]][0]
-                    found[name] = lesson, right, dict(entry["choices"])
-                for n, (text, is_true, reply) in enumerate(entry.get("sentences", []), 1):
-                    replies = {"true": f"“{text}” {reply}", "false": f"“{text}” {reply}"}
-                    found[f"{name}.{n}"] = lesson, "true" if is_true else "false", replies
+    for name_of_file, lesson in LESSONS.items():
+        file = files("helpers") / "lessons" / f"{name_of_file}.toml"
+        for name, entry in tomllib.loads(file.read_text(encoding="utf-8")).items():
+            if "choices" in entry:
+                right = entry["choices"][entry["right"]][0]
+                found[name] = lesson, right, dict(entry["choices"])
+            for n, (text, is_true, reply) in enumerate(entry.get("sentences", []), 1):
+                replies = {"true": f"“{text}” {reply}", "false": f"“{text}” {reply}"}
+                found[f"{name}.{n}"] = lesson, "true" if is_true else "false", replies
     return found
 
 
@@ -96,7 +108,7 @@ def describe(learners, unreadable):
         (f"{number} of {count.chosen.total()}", count.question, choice, count.replies[choice])
         for number, count, choice in sorted(wrong, key=lambda row: -row[0])
     ]
-    lines = [f"# A class of {len(learners)} learners", "", NO_GRADE, ""]
+    lines = [f"# A class of {len(learners)} {plural('learner', len(learners))}", "", NO_GRADE, ""]
     lines += [f"Not read, because it is damaged: {name}" for name in unreadable]
     lines += ["", "## Chosen first, and wrong", ""]
     lines += _table(["Learners", "Question", "They chose", "What the lesson replies"], rows)

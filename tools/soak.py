@@ -155,12 +155,11 @@ def used():
 
 def soak_in_browser(seed, moves, seconds, only=""):
     """As `soak_in_python`, for the sliders of each lesson."""
-    from tools.lab import open_notebook, run_all, running_chromium, running_lab
+    from tools.lab import make_folder, open_notebook, run_all, running_chromium, running_lab
 
     notebooks = [p for p in sorted((ROOT / "notebooks").glob("*.ipynb")) if only in p.name]
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "notebooks"
-        place.mkdir()
+        place = make_folder(Path(folder))
         with running_lab(notebooks, place) as lab, running_chromium() as chromium:
             for notebook in notebooks:
                 page, problems = chromium.new_page(), []
@@ -178,7 +177,8 @@ def press(page, rng, moves, seconds, problems):
     handles = page.locator(".jp-Notebook input[type=range]")
     end, made, early = time.monotonic() + seconds, 0, None
     while handles.count() and made < moves and time.monotonic() < end:
-        handles.nth(int(rng.integers(handles.count()))).focus()
+        if made % 20 == 0:  # seldom: at each change of cell JupyterLab itself keeps 40 kB
+            handles.nth(int(rng.integers(handles.count()))).focus()
         page.keyboard.press(str(rng.choice(KEYS)))
         made, early = made + 1, early or (made > moves / 4 and heap(page))
     page.wait_for_timeout(2000)

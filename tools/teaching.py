@@ -13,6 +13,7 @@ drift from it:
 """
 
 import importlib
+import inspect
 import math
 import re
 import sys
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import nbformat
 
+from helpers import explorers
 from helpers.exercises import ask, judge
 from helpers.explorers import Position
 from tools.minutes import minutes_of, stated_extra, stated_minutes
@@ -106,8 +108,10 @@ class Lesson:
 
     def positions(self, name):
         """Return the named positions of an explorer."""
+        labels = _labels(getattr(self.module, name, None) or getattr(explorers, name))
         rows = [
-            f"| **{_cell(place.name)}** | {_cell(_values(place.values))} | {_cell(place.says)} |"
+            f"| **{_cell(place.name)}** | {_cell(_values(place.values, labels))} "
+            f"| {_cell(place.says)} |"
             for place in self.positions_of(name)
         ]
         table = "\n".join(["| press | controls | what to see |", "| --- | --- | --- |", *rows])
@@ -269,8 +273,24 @@ def _sentence(reply):
     return why[0].upper() + why[1:]
 
 
-def _values(values):
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+def _labels(explore):
+    """Return what stands on the screen beside each control, by its name."""
+    used = [explore, *map(explore.__globals__.get, explore.__code__.co_names)]
+    own = [one for one in used if getattr(one, "__module__", "") == explore.__module__]
+    source = "".join(map(inspect.getsource, own))
+    return dict(re.findall(r'"(\w+)": labelled_\w+\(\s*"([^"]+)"', source))
+
+
+def _values(values, labels):
+    """Return the controls' values as they stand on the screen."""
+    said = []
+    for name, value in values.items():
+        if isinstance(value, bool):
+            value = "yes" if value else "no"
+        elif isinstance(value, tuple):
+            value = " ".join(value)
+        said.append(f"{labels.get(name, name.replace('_', ' '))}: {value}")
+    return "; ".join(said)
 
 
 def _globals_of(function):

@@ -34,7 +34,8 @@ c.ConfigurableHTTPProxy.command = [str(HUB / "node_modules" / ".bin" / "configur
 c.ConfigurableHTTPProxy.pid_file = str(kept / "proxy.pid")
 c.JupyterHub.db_url = f"sqlite:///{kept / 'hub.sqlite'}"
 c.JupyterHub.cookie_secret_file = str(kept / "cookie_secret")
-c.JupyterHub.template_vars = {"announcement_login": "Any name, and the password of the class."}
+WORDS = "A name of your choice (letters a to z, digits, - and _), and the password of the class."
+c.JupyterHub.template_vars = {"announcement_login": WORDS}
 
 # Who: anybody with the password. A name is a folder, so it may not lead out of the class's.
 password = os.environ["LESSONS_PASSWORD"]

@@ -10,7 +10,8 @@ from keras import layers
 from tensorflow.python.framework.func_graph import FuncGraph
 
 from helpers.probes import gradient_reach, state_reach, trace_masks, trace_states
-from helpers.windows import pad_batch
+from helpers.training import train_windows
+from helpers.windows import pad_batch, split_windows
 
 LENGTHS = (7, 12, 4, 1)
 EVERY_STEPS = range(1, max(LENGTHS) + 1)
@@ -561,6 +562,9 @@ def test_a_model_that_is_gone_takes_its_programs_along(make_rnn, ragged):
     before, model = graphs(), make_rnn(2)
     trace_states(model, ragged, steps=3)
     gradient_reach(model, ragged, steps=3)
+    inputs, mask = split_windows(ragged, 3)
+    model.compile("adam", "mse")
+    train_windows(model, inputs, inputs[..., :1], mask=mask)
     assert graphs() > before
     del model
     assert graphs() <= before

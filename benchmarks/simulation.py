@@ -67,7 +67,7 @@ KINDS = {
 def compare(series, model=None, *, difference=False):
     """Return the task, the comparison and the model of one series."""
     task = forecast_task([series[:, None]], difference=difference)
-    model = model or rules.new_model(task)
+    model = model or rules.model_for(task)
     scenarios = []
     for steps in _STEPS:
         for way in (rules.CARRIED, rules.CUT):

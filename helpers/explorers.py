@@ -205,7 +205,10 @@ class Trainer(widgets.HBox):
 
     The kernel keeps answering sliders and the button meanwhile. The button calls
     `work(*arguments())`, which calls `report` after each epoch and ends where that returns True.
+    Trainings of several explorers wait for one another.
     """
+
+    _one_at_a_time = threading.Lock()  # they may share a model
 
     def __init__(self, work, arguments):
         self._work, self._stop, self._ended = work, threading.Event(), threading.Event()
@@ -255,7 +258,8 @@ class Trainer(widgets.HBox):
 
     def _run(self, *arguments):
         try:
-            self._work(*arguments)
+            with self._one_at_a_time:
+                self._work(*arguments)
             words = "Stopped." if self._stop.is_set() else "Done."
         except Exception as problem:  # a thread's error would vanish: show it
             words = f"{type(problem).__name__}: {problem}"

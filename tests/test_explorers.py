@@ -323,3 +323,22 @@ def test_what_cannot_be_explored_is_refused(call, words, model, ragged, assert_r
 def test_carry_is_true_or_false(model, ragged, assert_refused):
     words = "must be True or False"
     assert_refused(lambda: explore_state(model, ragged, carry="yes"), TypeError, words)
+
+
+def test_trainings_wait_for_one_another():
+    order, began, go = [], threading.Event(), threading.Event()
+
+    def work():
+        began.set()
+        go.wait(10)
+        order.append("first")
+
+    first, second = Trainer(work, tuple), Trainer(lambda: order.append("second"), tuple)
+    first.start()
+    assert began.wait(10)
+    second.start()
+    assert not second._ended.wait(0.2)
+    go.set()
+    first.wait()
+    second.wait()
+    assert order == ["first", "second"]

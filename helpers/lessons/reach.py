@@ -154,10 +154,28 @@ def _reset_forecasts(model, inputs, steps):
     return outputs[years + steps - 1 - places, places], outputs[: len(years), -1][None]
 
 
+def _fresh_model(seed):
+    """Return the model of all explorers, whose training is compiled once, as a seed begins it."""
+    model, begins = _model()
+    keras.utils.set_random_seed(seed)
+    model.set_weights(build_rnn(_UNITS, features=1).get_weights())
+    for variable, value in zip(model.optimizer.variables, begins, strict=True):
+        variable.assign(value)
+    return model
+
+
+@cache
+def _model():
+    model = build_rnn(_UNITS, features=1)
+    model.compile(keras.optimizers.Adam(3e-3), "mse")
+    model.optimizer.build(model.trainable_variables)
+    return model, [variable.numpy() for variable in model.optimizer.variables]
+
+
 class _TrainingExplorer(Explorer):
     def __init__(self, steps, carry, positions):
         self._years, self._series, self._baselines = load_forecasts()
-        self._model, self._forecasts, self.errors = None, {}, {}
+        self._forecasts, self.errors = {}, {}
         self._axes = plots.new_axes(2, height=6.8, ratios=(3, 4))
         self.trainer = Trainer(self._run, self._settings)
         super().__init__(
@@ -189,18 +207,12 @@ class _TrainingExplorer(Explorer):
             stop = self.trainer.report(done / EPOCHS, f"epoch {done} of {EPOCHS}")
             model.stop_training = stop
 
-        model = self._fresh_model(seed)
+        model = _fresh_model(seed)
         inputs, targets = self._series[:-1], self._series[1:]
         train, labels = (self._windows(part[: _N_TRAIN - 1], steps) for part in (inputs, targets))
-        train_windows(
-            model,
-            train.inputs,
-            labels.inputs,
-            mask=train.mask,
-            epochs=EPOCHS,
-            carry=carry,
-            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=follow)],
-        )
+        callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=follow)]
+        options = {"mask": train.mask, "epochs": EPOCHS, "carry": carry, "callbacks": callbacks}
+        train_windows(model, train.inputs, labels.inputs, **options)
         if model.stop_training:
             return
         if carry:
@@ -219,21 +231,6 @@ class _TrainingExplorer(Explorer):
         errors = np.mean((forecasts - self._series[_N_TRAIN:, 0]) ** 2, axis=1)
         self._forecasts[settings] = forecasts[0]
         self.errors[settings] = ErrorRange(*map(float, (errors.mean(), errors.min(), errors.max())))
-
-    def _fresh_model(self, seed):
-        """Return the one model, whose training is compiled once, as the seed begins it."""
-        keras.utils.set_random_seed(seed)
-        fresh = build_rnn(_UNITS, features=1)
-        if self._model is None:
-            self._model = build_rnn(_UNITS, features=1)
-            self._model.compile(keras.optimizers.Adam(3e-3), "mse")
-            self._model.optimizer.build(self._model.trainable_variables)
-            kept = self._model.optimizer.variables
-            self._first_values = [(variable, variable.numpy()) for variable in kept]
-        for variable, value in self._first_values:
-            variable.assign(value)
-        self._model.set_weights(fresh.get_weights())
-        return self._model
 
     def _windows(self, values, steps):
         """Return windows in one shape for all `steps`, so that one program trains them all."""

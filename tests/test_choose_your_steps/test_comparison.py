@@ -14,7 +14,7 @@ from helpers.lessons.choose_your_steps.comparison import (
     choose,
     difference,
     measure,
-    new_model,
+    model_for,
     score,
     train_on_all,
 )
@@ -113,7 +113,7 @@ def task():
 
 @pytest.fixture(scope="module")
 def model(task):
-    return new_model(task)
+    return model_for(task)
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def test_training_and_stopping_count_their_parts_and_read_no_others(monkeypatch,
 def test_each_way_asks_as_keras_would_be_asked(make_trained_like, horizon, change, way):
     series = np.stack([logistic(100), np.arange(100.0) % 7], axis=1)
     task = forecast_task([series, series[:60]], horizon=horizon, difference=change)
-    model = make_trained_like(new_model(task))
+    model = make_trained_like(model_for(task))
     found = Scenario(4, way, None, [], [], [model.get_weights()])
     squared, moments = [], []
     for n, (x, values, cut) in enumerate(zip(task.inputs, task.values, task.cuts, strict=True)):
@@ -233,7 +233,7 @@ def test_a_sequence_that_ended_before_a_part_adds_nothing_to_it(make_trained_lik
     series, times = logistic(100)[:, None], np.arange(100.0)
     task = forecast_task([series[:40], series], times=[times[:40], times])
     assert task.cuts[0][COMPARE:] == (40, 40, 40)
-    model = make_trained_like(new_model(task))
+    model = make_trained_like(model_for(task))
     found = score(task, model, Scenario(4, way, None, [], [], [model.get_weights()]), COMPARE)
     start, end = task.cuts[1][COMPARE : LAST + 1]
     answers = asked_by_keras(model, task.inputs[1], way, (start - 1, end - 1))

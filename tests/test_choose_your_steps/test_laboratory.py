@@ -20,8 +20,6 @@ def task():
 @pytest.fixture
 def lab(monkeypatch, task):
     """A laboratory whose trainings take no time: carried errors are 0.5, cut 2, overlapping 0.6."""
-    model = comparison.new_model(task)
-    monkeypatch.setattr(comparison, "new_model", lambda task: model)
     lab = explore_steps(task, unit="tides")
 
     def measure(task, model, steps, way, report):

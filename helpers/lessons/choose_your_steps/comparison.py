@@ -97,9 +97,14 @@ def choose(comparison):
     return min(as_good, key=lambda s: (s.steps, s.way == CARRIED), default=None)
 
 
-def new_model(task):
-    """Return the small LSTM that all scenarios train."""
-    model = build_rnn(_UNITS, features=len(task.read[0]))
+def model_for(task):
+    """Return the small LSTM that all scenarios train, of all tasks with as many features."""
+    return _model(len(task.read[0]))
+
+
+@cache
+def _model(features):
+    model = build_rnn(_UNITS, features=features)
     model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), "mse")
     model.optimizer.build(model.trainable_variables)
     return model

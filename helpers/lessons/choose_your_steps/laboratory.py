@@ -42,7 +42,7 @@ def explore_steps(task, *, unit=""):
 class _Laboratory(Explorer):
     def __init__(self, task, unit):
         self.task, self._unit, self._measured = task, unit, {}
-        self._model, self._baselines = rules.new_model(task), baseline_errors(task, COMPARE)
+        self._model, self._baselines = rules.model_for(task), baseline_errors(task, COMPARE)
         self._longest = min(256, max(cut[STOP] for cut in task.cuts) - task.horizon)
         self.trainer = Trainer(self._run, lambda: ([self.controls["steps"].value],))
         positions = [p for p in _POSITIONS if p.values["steps"] <= self._longest]

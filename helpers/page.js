@@ -86,14 +86,15 @@ function start(section, number) {
     }, 600);
   });
 
-  // On paper, the named positions stand in a row.
+  // On paper, the named positions stand one below the other.
   const row = section.appendChild(Object.assign(document.createElement("div"), { className: "paper" }));
   for (const position of data.positions) {
     const places = position.at.map((place, axis) => place ?? data.at[axis]);
     const figure = row.appendChild(document.createElement("figure"));
     figure.append(Object.assign(new Image(), { src: sourceOf(places), alt: wordsOf(places) }));
-    const caption = `${position.name}: ${wordsOf(places)} ${position.says}`;
-    figure.append(Object.assign(document.createElement("figcaption"), { textContent: caption }));
+    const caption = figure.appendChild(document.createElement("figcaption"));
+    caption.append(Object.assign(document.createElement("b"), { textContent: position.name }));
+    caption.append(`${wordsOf(places)} ${position.says}`);
   }
 }
 

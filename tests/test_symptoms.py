@@ -43,6 +43,11 @@ def test_each_case_is_on_the_page_and_each_place_is_a_case():
     assert {(name, unquote(heading)) for name, heading in places} == set(PARTS)
 
 
+def test_a_place_is_called_as_its_case_is():
+    for label, heading in re.findall(r"\[\d\d, (\w+)\]\([^#]+#(.+?)\)", PAGE):
+        assert label == (heading[0] if heading[0].isdigit() else "extra"), heading
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0][:40])
 def test_the_quick_test_stands_in_the_lesson(row):
     (place,) = re.findall(r"/(\w+)\.ipynb#(.+?)\)", row[4])

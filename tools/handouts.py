@@ -199,7 +199,8 @@ def outputs_of(cell, part):
         if "image/png" in data:
             shown.append(part or image(data["image/png"], cell.metadata.get("alt", words)))
         elif "text/html" in data:
-            table = data["text/html"].replace("<th></th>", "<td></td>")  # a head that says nothing
+            table = re.sub("<style.*?</style>", "", data["text/html"], flags=re.DOTALL)
+            table = table.replace("<th></th>", "<td></td>")  # a head that says nothing
             shown.append(f'<div class="table">{table}</div>')
         elif output.output_type == "error":
             shown.append(f"<pre>{html.escape(strip_ansi(chr(10).join(output.traceback)))}</pre>")
@@ -241,9 +242,15 @@ def write_page(target, title, cells):
     )
     body = re.sub(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$", formula, body)
     body = re.sub(r'<a href="\.\./[^"]*">(.*?)</a>', r"\1", body)  # no page is made of it
-    body = re.sub(r"<table>.*?</table>", r'<div class="table">\g<0></div>', body, flags=re.DOTALL)
+    body = re.sub(r"<table>.*?</table>", scrolling, body, flags=re.DOTALL)
     body = f'<nav><a href="index.html">All lessons</a></nav>\n<main>\n{body}\n</main>'
     target.write_text(pages.page(title, body, style=style()), encoding="utf-8")
+
+
+def scrolling(found):
+    """Return a table that scrolls where it is too wide, and whose long names may be broken."""
+    cells = re.sub(r"(?<=[\w)\]][_.])(?=[a-z])(?![^<]*>)", "<wbr>", found[0])
+    return f'<div class="table">{cells}</div>'
 
 
 def formula(found):
@@ -283,7 +290,8 @@ def print_pdfs(made):
         page = chromium.new_page()
         for path in made:
             page.goto(path.as_uri())
-            page.pdf(path=path.with_suffix(".pdf"), format="A4", print_background=True)
+            target = path.with_suffix(".pdf")
+            page.pdf(path=target, format="A4", print_background=True, tagged=True, outline=True)
 
 
 if __name__ == "__main__":

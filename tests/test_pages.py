@@ -275,7 +275,7 @@ class TestInChromium:
             width = page.evaluate("document.documentElement.scrollWidth")
             assert width <= page.evaluate("innerWidth")
 
-    def test_on_paper_the_named_positions_stand_in_a_row(self, browser, saved, data):
+    def test_on_paper_the_named_positions_stand_beside_their_words(self, browser, saved, data):
         with opened(browser, saved) as page:
             page.emulate_media(media="print")
             figures = page.locator(".paper figure")
@@ -285,7 +285,22 @@ class TestInChromium:
                 assert figure.is_visible()
                 assert words in figure.inner_text()
                 assert figure.locator("img").get_attribute("src").endswith(picture)
+                assert figure.locator("b").inner_text() in ("far", "near")
             assert not page.locator(".explorer > .picture").is_visible()
+
+    def test_on_paper_an_explorer_is_shown_that_is_folded_and_an_answer_is_not(
+        self, browser, saved, tmp_path
+    ):
+        folded = "<body><details><summary>Why</summary><i>Because</i></details><details>"
+        html = saved.read_text(encoding="utf-8").replace("<body>", folded)
+        file = tmp_path / "folded.html"
+        file.write_text(html.replace("</body>", "</details></body>"), encoding="utf-8")
+        with opened(browser, file) as page:
+            figures, answer = page.locator(".paper figure"), page.locator("i")
+            assert not page.locator(".picture").is_visible()
+            page.emulate_media(media="print")
+            assert [each.is_visible() for each in figures.all()] == [True] * len(POSITIONS)
+            assert not answer.is_visible()
 
     def test_a_page_holds_the_learners_own_explorer_whole(self, browser, ragged, tmp_path):
         explorer = explore_windows(ragged, steps=5)

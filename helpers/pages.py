@@ -65,10 +65,14 @@ def part(explorer):
     axes = _axes(explorer, start)
     data = _settings_of(explorer, axes, start)
     main = next((n for n, axis in enumerate(axes) if axis.kind == "range"), None)
-    controls = (
+    controls = [
         _control(axis, at, plays=n == main)
         for n, (axis, at) in enumerate(zip(axes, data["at"], strict=True))
-    )
+    ]
+    moved = {name for axis in axes for name in axis.sets[0]}
+    left = [each.description for name, each in explorer.controls.items() if name not in moved]
+    if left:
+        controls.append(f'<p class="left">In JupyterLab only: {escape(", ".join(left))}.</p>')
     return _section(explorer, "\n".join(controls), data)
 
 

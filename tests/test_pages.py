@@ -105,6 +105,11 @@ def test_the_page_begins_where_the_explorer_stands(explorer, saved, data):
     assert words == explorer.words
 
 
+def test_the_page_names_the_controls_that_it_does_not_move(saved):
+    (left,) = re.findall('<p class="left">(.*?)</p>', saved.read_text(encoding="utf-8"))
+    assert left == "In JupyterLab only: seed."
+
+
 def test_too_many_settings_keep_the_main_control_and_the_named_places(monkeypatch):
     monkeypatch.setattr(pages, "_MOST", 24)
     explorer = make(10)

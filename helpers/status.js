@@ -18,7 +18,7 @@ function keepArrows(el, tries) {
 }
 
 function stay(event) {
-  if (/^(Arrow|Home|End|Page)/.test(event.key)) event.stopPropagation();
+  if (/^(Arrow|Home|End)/.test(event.key)) event.stopPropagation();
 }
 
 export default { render };

@@ -29,11 +29,15 @@ LESSONS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 ACCESS = LESSONS if os.environ.get("ACCESS") else ["00_which_steps.ipynb"]
 SCREENSHOTS = ROOT / "build" / "screenshots"
 
-NAMELESS = "[...document.querySelectorAll('.jp-OutputArea img')].filter(each => !each.alt).length"
+# Pictures without words of their own.
+NAMELESS = """[...document.querySelectorAll(".jp-OutputArea img")].map(each => each.alt)
+    .filter(words => !words || /^(A picture|What the code above draws.)$/.test(words)).length"""
 CUT_OFF = """() => [...document.querySelectorAll(
         ".jp-OutputArea :is(label, button, .widget-label, .widget-label-basic, .widget-readout)")]
     .filter(each => each.offsetParent && each.scrollWidth > each.clientWidth + 1)
     .map(each => each.textContent)"""
+
+ACTIVE = "document.querySelector('.jp-Notebook .jp-mod-active')?.dataset.windowedListIndex"
 
 pytestmark = [
     pytest.mark.browser,
@@ -127,6 +131,8 @@ def _look_for_everyone(page):
 SMALL = """from helpers import data
 from helpers.explorers import explore_windows
 explore_windows(data.ragged_batch(), steps=2)"""
+BARE = """from helpers.explorers import labelled_slider
+labelled_slider("bare", 3, 1, 9)"""
 # How many moves the kernel is still at, as ipywidgets counts them, at most since it is asked.
 AT_WORK = """() => {
     const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
@@ -146,8 +152,9 @@ AT_WORK = """() => {
 
 @pytest.fixture(scope="module")
 def small_page(lab, folder, browser):
-    cell = nbformat.v4.new_code_cell(SMALL)
-    notebook = nbformat.v4.new_notebook(cells=[cell], metadata=_read(LESSONS[0]).metadata)
+    """A page with one small explorer, and a slider by itself."""
+    cells = [nbformat.v4.new_code_cell(source) for source in (SMALL, BARE)]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=_read(LESSONS[0]).metadata)
     nbformat.write(notebook, folder / "small.ipynb")
     with _new_page(browser) as page:
         open_notebook(page, lab, "small.ipynb")
@@ -202,11 +209,24 @@ def test_nothing_plays_where_the_reader_prefers_no_motion(small):
     page, explorer = small
     play = explorer.locator(".play")
     assert play.is_visible()
+    play.press("Enter")
     page.emulate_media(reduced_motion="reduce")
     assert not play.is_visible()
+    explorer.locator(".play[aria-pressed=false]").wait_for(state="attached")  # at the next step
     play.dispatch_event("click")
     assert play.get_attribute("aria-pressed") == "false"
     page.emulate_media(reduced_motion="no-preference")
+
+
+def test_a_slider_by_itself_keeps_its_arrow_keys(small):
+    page, _ = small
+    slider = page.get_by_label("bare")
+    slider.focus()
+    before = page.evaluate(ACTIVE)
+    for key, value in (("ArrowUp", "3"), ("ArrowDown", "2"), ("ArrowRight", "3")):
+        page.keyboard.press(key)
+        assert page.evaluate(ACTIVE) == before
+        assert slider.input_value() == value
 
 
 def test_numbers_follow_the_picture_while_they_are_open(small):
@@ -295,14 +315,13 @@ def _keep_arrows(page, explorer):
     """An arrow key on a box or a button stays in its cell; the words keep their node."""
     words = explorer.locator("[role=status]").last
     words.evaluate("node => node.kept = true")
-    active = "document.querySelector('.jp-Notebook .jp-mod-active')?.dataset.windowedListIndex"
     controls = explorer.locator("input[type=checkbox], button").all()[:2]
     for control in [*controls, *explorer.locator("input[type=range]").all()[:1]]:
         control.focus()
-        before = page.evaluate(active)
-        for key in ("ArrowDown", "ArrowUp", "ArrowUp", "Home", "PageUp", "PageDown"):
+        before = page.evaluate(ACTIVE)
+        for key in ("ArrowDown", "ArrowUp", "ArrowUp", "Shift+Home", "Shift+End"):
             page.keyboard.press(key)
-            assert page.evaluate(active) == before
+            assert page.evaluate(ACTIVE) == before
             assert control.evaluate("each => each === document.activeElement")
         if control.get_attribute("type") == "checkbox":
             shown = _shown(explorer)

@@ -2,8 +2,8 @@
 
 They are written to build/editions, each edition with the files that its lessons read or link to.
 
-- learners: questions unanswered, and the output that answers a question cleared. The solutions
-  are left out, or stay folded with ``--solutions folded``.
+- learners: questions unanswered, and what stands behind a question in its part without output. The
+  solutions are left out, or stay folded with ``--solutions folded``.
 - teachers: each question, and each sentence to judge, with its replies, each exercise with its
   solution, run; nothing hidden.
 
@@ -29,10 +29,10 @@ BESIDE = ["docs/symptoms.md", "benchmarks/simulation.md", "LICENSE-lessons"]  # 
 
 
 def for_learners(notebook, *, solutions="out"):
-    """Clear the outputs that answer a question; leave solutions "out", or "folded"."""
-    deciding = [id(cell) for cell in deciding_cells(notebook)]
+    """Clear the outputs that may answer a question; leave solutions "out", or "folded"."""
+    telling = [id(cell) for cell in [*deciding_cells(notebook), *_behind_questions(notebook)]]
     for cell in notebook.cells:
-        if cell.metadata.pop("jupyter", None) or id(cell) in deciding:  # folded, or to be
+        if cell.metadata.pop("jupyter", None) or id(cell) in telling:  # folded, or to be
             _tag(cell, "answers-a-question")
         if cell.source.startswith(SOLUTION):
             _tag(cell, "solution")
@@ -52,6 +52,18 @@ def for_teachers(notebook):
             cell.update(nbformat.v4.new_code_cell(code, metadata={"tags": ["solution"]}))
     _run_solutions(notebook)
     return with_replies(notebook)
+
+
+def _behind_questions(notebook):
+    """Give the code cells that follow a question in its part: a later picture may answer it too."""
+    asked = False
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            asked = asked and not re.search("^## ", cell.source, re.MULTILINE)
+        elif cell.source.startswith(("ask(", "judge(")):
+            asked = True
+        elif asked:
+            yield cell
 
 
 def with_replies(notebook):

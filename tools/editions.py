@@ -21,6 +21,7 @@ import nbformat
 from nbconvert.preprocessors import TagRemovePreprocessor
 
 from helpers.exercises import ask, judge
+from tools.rehearse import sections
 from tools.store import NOTEBOOKS, ROOT, clean, deciding_cells, find_complaints, run
 
 EDITIONS = ROOT / "build" / "editions"
@@ -56,14 +57,11 @@ def for_teachers(notebook):
 
 def _behind_questions(notebook):
     """Give the code cells that follow a question in its part: a later picture may answer it too."""
-    asked = False
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            asked = asked and not re.search("^## ", cell.source, re.MULTILINE)
-        elif cell.source.startswith(("ask(", "judge(")):
-            asked = True
-        elif asked:
-            yield cell
+    for part in sections(notebook):
+        asks = [cell.source.startswith(("ask(", "judge(")) for cell in part]
+        for n, cell in enumerate(part):
+            if any(asks[:n]) and not asks[n]:
+                yield cell
 
 
 def with_replies(notebook):

@@ -22,16 +22,16 @@ from helpers.validation import (
 )
 from helpers.windows import as_rows
 
-# One colour for each meaning, apart for colour-blind readers (Okabe and Ito, 2008), and
-# a second cue beside it.
+# One colour for each meaning, apart for colour-blind readers (after Okabe and Ito, 2008), a second
+# cue beside it, and a line or an edge that stands out from the paper by 4.5 to 1.
 CARRIED = {"color": "#0072B2", "linestyle": "-", "marker": "o"}
-RESET = {"color": "#D55E00", "linestyle": "--", "marker": "s"}
+RESET = {"color": "#B85000", "linestyle": "--", "marker": "s"}
 CHOSEN = {"color": "#000000", "linestyle": "", "marker": "D"}
 TRUTH = {"color": "#000000", "linestyle": "-", "marker": ""}
-REAL = {"facecolor": "#56B4E9", "edgecolor": "white"}
-PADDED = {"facecolor": "#E6E6E6", "edgecolor": "#8A8A8A", "hatch": "////"}
+REAL = {"facecolor": "#56B4E9", "edgecolor": "#1F6F9F"}
+PADDED = {"facecolor": "#E6E6E6", "edgecolor": "#707070", "hatch": "////"}
 STATE = {"facecolor": CARRIED["color"], "edgecolor": "white"}
-GRADIENT = {"facecolor": "#CC79A7", "edgecolor": "white", "hatch": ".."}
+GRADIENT = {"facecolor": "#CC79A7", "edgecolor": "#8F3F6F", "hatch": ".."}
 HATCHED = {"facecolor": "none", "edgecolor": "#555555", "hatch": "//"}  # padding over states
 BORDER = {"color": "#222222", "linewidth": 2.0}
 

@@ -48,8 +48,8 @@ _LINES = {
     DIRECT: plots.CARRIED,
     "copying": {"color": "#666666", "linestyle": ":", "marker": ""},
     "mean": {"color": "#666666", "linestyle": "-.", "marker": ""},
-    "one cycle before": {"color": "#009E73", "linestyle": "-", "marker": "^"},
-    "regression on 9 values": {"color": "#CC79A7", "linestyle": "-", "marker": "v"},
+    "one cycle before": {"color": "#00795A", "linestyle": "-", "marker": "^"},
+    "regression on 9 values": {"color": "#A8457F", "linestyle": "-", "marker": "v"},
     "best possible": plots.TRUTH,
 }
 _SHORT = {"one cycle before": "cycle", "regression on 9 values": "linear"}  # in the legend

@@ -20,8 +20,8 @@ _LENGTHS = (6, 4, 2)
 _SEED = 104  # one whose changes are large enough to be seen
 _STYLES = {
     "answers": {"color": "#000000", "linestyle": "-", "marker": "o"},
-    "loss": {"color": "#009E73", "linestyle": "--", "marker": "^"},
-    "RMSE": {"color": "#BF7F00", "linestyle": ":", "marker": "s"},
+    "loss": {"color": "#00795A", "linestyle": "--", "marker": "^"},
+    "RMSE": {"color": "#8F5F00", "linestyle": ":", "marker": "s"},
 }
 
 

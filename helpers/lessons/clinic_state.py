@@ -16,9 +16,9 @@ from helpers.quiet import keras
 _WINDOWS, _MOST = 24, 8  # windows of the series, and the largest batch size
 _ORDERS = ("in order", "shuffled", "a stretch for each row")
 _STYLES = {
-    "starts from zeros": {"facecolor": "white", "edgecolor": "#8A8A8A"},
+    "starts from zeros": {"facecolor": "white", "edgecolor": "#707070"},
     "from the window before": plots.STATE,
-    "from another window": {"facecolor": "#F0E442", "edgecolor": "#8A7F00", "hatch": ".."},
+    "from another window": {"facecolor": "#F0E442", "edgecolor": "#7A7000", "hatch": ".."},
 }
 
 

@@ -313,7 +313,7 @@ def _plot_padding(lengths, batches, ax):
     padded = np.repeat([lengths[rows].max() for rows in batches], [len(rows) for rows in batches])
     position, edges = np.arange(len(order)), np.cumsum([len(rows) for rows in batches])
     plots.fresh_axes(ax)
-    real = {"color": plots.REAL["facecolor"], "step": "mid", "gid": plots.DRAWN}
+    real = plots.REAL | {"step": "mid", "gid": plots.DRAWN}
     hatched = plots.PADDED | {"step": "mid", "gid": plots.DRAWN, "linewidth": 0}
     ax.fill_between(position, 0, lengths[order], **real).numbers = position, lengths[order]
     padding = ax.fill_between(position, lengths[order], padded, **hatched)

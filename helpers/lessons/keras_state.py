@@ -25,7 +25,7 @@ _READS = {
 }
 _FROM_ZEROS = {"facecolor": "#FBE8DA", "edgecolor": plots.RESET["color"], "linestyle": "--"}
 _FROM_STATE = {"facecolor": "#DCEBF7", "edgecolor": plots.CARRIED["color"]}
-_SET_TO_ZEROS = {"facecolor": "white", "edgecolor": "#8A8A8A", "linestyle": ":"}
+_SET_TO_ZEROS = {"facecolor": "white", "edgecolor": "#707070", "linestyle": ":"}
 _STYLES = {
     "starts from zeros": _FROM_ZEROS,
     "starts from a kept state": _FROM_STATE,

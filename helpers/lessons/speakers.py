@@ -244,7 +244,7 @@ def _draw_clouds(ax, part, own, chosen):
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MEAN = {"color": "#222222", "linestyle": "--", "linewidth": 1}
-_CONSTANT = {"facecolor": "#D9D9D9", "edgecolor": "#8A8A8A"}
+_CONSTANT = {"facecolor": "#D9D9D9", "edgecolor": "#707070"}
 
 
 def explore_gradient(model, sequence, *, timesteps=100, positions=()):

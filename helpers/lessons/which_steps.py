@@ -30,7 +30,7 @@ WINDOWS = [
 
 _ROWS = 8
 _MOST_TIMESTEPS = 24
-_LEFT_OUT = {"facecolor": "white", "edgecolor": "#2B8CC4"}
+_LEFT_OUT = {"facecolor": "white", "edgecolor": "#1F6F9F"}
 _BATCH_BORDER = {"color": "#222222", "linestyle": ":", "linewidth": 2.5}
 _ARROW = {"arrowstyle": "<->", "color": "#222222", "linewidth": 1.5}
 

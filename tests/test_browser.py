@@ -88,7 +88,6 @@ def page(browser):
 def test_lesson_runs_and_moves(lab, page, lesson):
     name = Path(lesson).stem
     open_notebook(page, lab, lesson)
-    page.locator(".jp-OutputArea-output img").first.wait_for()  # a picture before it is run
     page.wait_for_function(f"{NAMELESS} === 0")
     assert "not found" not in page.locator(".jp-Notebook").inner_text().lower()
     folded = page.locator(".jp-OutputPlaceholder")

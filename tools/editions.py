@@ -77,7 +77,7 @@ def with_replies(notebook):
 
 
 def _tag(cell, tag):
-    cell.metadata["tags"] = [*cell.metadata.get("tags", []), tag]
+    cell.metadata["tags"] = [*dict.fromkeys([*cell.metadata.get("tags", []), tag])]
 
 
 def _asked(name):

@@ -2,9 +2,9 @@
 
 What is stored reads well without a kernel. Widget views are dropped, since they would show
 "model not found"; an explorer's picture stays, with its words below it as a printed line. What
-answers a question is stored collapsed: it opens when the cell runs. A lesson that raises an
-error or writes to stderr is not stored, but where its cell has the tag `raises-exception` or
-`keeps-stderr`; of these, no path is kept.
+answers a question is stored collapsed, and so is a cell with the tag `answers-a-question`: it
+opens when it runs. A lesson that raises an error or writes to stderr is not stored, but where its
+cell has the tag `raises-exception` or `keeps-stderr`; of these, no path is kept.
 """
 
 import base64
@@ -95,7 +95,8 @@ def clean(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [kept for output in cell.outputs for kept in without_widget(output)]
-    for cell in deciding_cells(notebook):
+    telling = [c for c in notebook.cells if "answers-a-question" in c.metadata.get("tags", [])]
+    for cell in [*deciding_cells(notebook), *telling]:
         cell.metadata["jupyter"] = {"outputs_hidden": True}
 
 

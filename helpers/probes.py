@@ -121,31 +121,42 @@ def trace_masks(model, inputs):
     only masks are looked at.
     """
     entries = _check_followed(model, inputs)
-    operations = [operation for operation in _operations(model) if _carries_data(operation)]
-    try:
-        follow = keras.Model(model.inputs, [_first_output(operation) for operation in operations])
-    except ValueError:
-        raise ValueError(
-            "`model` must have its layers for itself. Received: a model with a layer that another "
-            "model had before. Build it again with new layers."
-        ) from None
+    graph = getattr(model, "_functional", model)  # a Sequential model has one inside
+    rows = []
+    if graph is model:
+        rows = [LayerMask(entry.name, "InputLayer", x.shape, None) for entry, x in entries]
+
+    def follow(operation, *args, **kwargs):
+        try:
+            output = operation(*args, **kwargs)
+        except Exception:
+            raise ValueError(_what_breaks(operation, [args, kwargs])) from None
+        first = keras.tree.flatten(output)[0]
+        # A layer, or an operation such as `x * 2`, and no part of how a mask is computed.
+        if isinstance(operation, keras.Layer) or first.dtype != "bool":
+            mask = getattr(first, "_keras_mask", None)  # where Keras itself keeps it
+            mask = None if mask is None else np.asarray(mask)
+            rows.append(
+                LayerMask(operation.name, type(operation).__name__, tuple(first.shape), mask)
+            )
+        return output
+
     recurrent = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
     states = keras.tree.flatten([layer.states for layer in recurrent if layer.stateful])
     held = [(state, state.numpy()) for state in states]
     with warnings.catch_warnings(), np.errstate(over="ignore"):  # Keras has warned before
         warnings.filterwarnings("ignore", ".* does not support masking ")
+        tensors = [keras.ops.convert_to_tensor(x, entry.dtype) for entry, x in entries]
         try:
-            outputs = keras.tree.flatten(follow(entries))
-        except Exception:
-            raise ValueError(_what_breaks(model, entries)) from None
+            graph._run_through_graph(tensors, call_fn=follow)
         finally:
             for state, value in held:  # looking at masks changes nothing
                 state.assign(value)
-    return [_layer_mask(layer, y) for layer, y in zip(operations, outputs, strict=True)]
+    return rows
 
 
 def _check_followed(model, inputs):
-    """Return a list of the inputs as arrays, if they can be followed through the model."""
+    """Return the model's inputs, each with its array, if that can be followed through the model."""
     entries = getattr(model, "inputs", None)
     if not isinstance(model, keras.Model) or not entries:
         raise TypeError(
@@ -160,7 +171,7 @@ def _check_followed(model, inputs):
             f"`inputs` must be numbers in the shape of the model's input, {model.input_shape}, "
             f"and boolean where it is. Received: {found}."
         )
-    return arrays
+    return list(zip(entries, arrays, strict=True))
 
 
 def _fits(array, entry):
@@ -169,40 +180,16 @@ def _fits(array, entry):
     return sizes and array.dtype.kind in kinds and all(n == m if m else n > 0 for n, m in sizes)
 
 
-def _what_breaks(model, entries):
-    """Return a sentence on the first layer that fails, with the shapes of its input and mask."""
-    for operation in _operations(model):
-        try:
-            keras.Model(model.inputs, operation.output)(entries)
-        except Exception:
-            break
-    read, *others = keras.tree.flatten(keras.Model(model.inputs, operation.input)(entries))
-    mask = next((y for y in others if y.dtype == "bool"), getattr(read, "_keras_mask", None))
+def _what_breaks(operation, given):
+    """Return a sentence on a layer that fails, with the shapes of the input and mask it got."""
+    read, *others = [x for x in keras.tree.flatten(given) if tf.is_tensor(x)]
+    mask = next((x for x in others if x.dtype == "bool"), getattr(read, "_keras_mask", None))
     mask = "no mask" if mask is None else f"a mask of shape {tuple(mask.shape)}"
     return (
         f"`model` must run on `inputs`, masks included. Received: {type(operation).__name__} "
         f"({operation.name!r}) breaks on an input of shape {tuple(read.shape)} with {mask}. If the "
         "mask does not fit, put `Masking` right before that layer, or give it `mask=` by hand."
     )
-
-
-def _operations(model):
-    return getattr(model, "operations", model.layers)  # `x * 2` is one, and no layer
-
-
-def _carries_data(operation):
-    """Return whether it is more than a part of how a mask is computed."""
-    return isinstance(operation, keras.Layer) or _first_output(operation).dtype != "bool"
-
-
-def _first_output(operation):
-    return keras.tree.flatten(operation.output)[0]
-
-
-def _layer_mask(layer, output):
-    mask = getattr(output, "_keras_mask", None)  # where Keras itself keeps it
-    mask = None if mask is None else np.asarray(mask)
-    return LayerMask(layer.name, type(layer).__name__, tuple(output.shape), mask)
 
 
 def _windowed(model, sequences, steps, *, mask=None, at=None, one=False):

@@ -428,12 +428,20 @@ def test_a_model_without_inputs_of_its_own_is_refused(assert_refused):
     assert_refused(lambda: trace_masks(model, X), TypeError, *words)
 
 
-def test_a_layer_that_another_model_had_before_is_refused(assert_refused):
+def test_a_layer_that_another_model_had_before_is_followed(padded):
     shared = layers.GRU(2, return_sequences=True)
-    keras.Sequential([keras.Input((None, 3)), shared])
-    model = keras.Sequential([keras.Input((None, 3)), layers.Masking(), shared])
-    words = "`model` must have its layers for itself", "another model had before"
-    assert_refused(lambda: trace_masks(model, X), ValueError, *words)
+    keras.Sequential([keras.Input((None, 2)), shared])
+    *_, kept = masks_through(shared, inputs=padded)
+    assert (kept.layer, kept.mask.tolist()) == (shared.name, REAL)
+
+
+def test_a_layer_that_stands_in_two_places_is_followed_through_both(padded):
+    entry, shared = keras.Input((3, 2)), layers.Dense(2)
+    model = keras.Model(entry, shared(layers.Masking()(shared(entry))))
+    rows = trace_masks(model, padded)
+    assert [row.kind for row in rows] == ["InputLayer", "Dense", "Masking", "Dense"]
+    assert rows[1].mask is None
+    assert rows[3].mask is not None
 
 
 def test_inputs_that_do_not_fit_a_model_of_two_are_refused(assert_refused):

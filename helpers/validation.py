@@ -28,13 +28,11 @@ def check_whole_number(name, value, *, minimum=1, maximum=None, maximum_is=""):
         raise TypeError(f"`{name}` must be a whole number. Received: {name}={value!r}.")
     most = _MOST if maximum is None else maximum
     if not minimum <= number <= most:
-        limit = _limit(minimum, maximum_is or (most if number > most else maximum))
+        limit = f"between {minimum} and {maximum_is or most}"
+        if maximum is None and number < minimum:
+            limit = f"at least {minimum}"
         raise ValueError(f"`{name}` must be {limit}. Received: {name}={number}.")
     return number
-
-
-def _limit(minimum, maximum):
-    return f"at least {minimum}" if maximum is None else f"between {minimum} and {maximum}"
 
 
 def check_number(name, value, *, dtype="float64"):
@@ -79,17 +77,10 @@ def check_choice(name, value, choices):
 
 def check_lengths(lengths, longest=None):
     """Return `lengths` as an array of whole numbers from 1 to `longest`, one a row."""
-    lengths = check_numbers("lengths", lengths)
-    if lengths.ndim != 1 or lengths.size == 0:
-        raise ValueError(
-            "`lengths` must list one number of timesteps for each row of the batch. "
-            f"Received: an array of shape {lengths.shape}."
-        )
-    if lengths.dtype.kind not in "iu":
-        raise TypeError(f"`lengths` must be whole numbers. Received: dtype {lengths.dtype}.")
-    if lengths.min() < 1 or (longest is not None and lengths.max() > longest):
-        limit = _limit(1, longest and f"{longest} timesteps")
-        raise ValueError(f"`lengths` must be {limit}. Received: lengths={lengths.tolist()}.")
+    lengths = check_array(lengths, "lengths", ("batch",))
+    limit = longest and f"{longest} timesteps"
+    for extreme in (lengths.min(), lengths.max()):
+        check_whole_number("lengths", extreme, maximum=longest, maximum_is=limit)
     return lengths
 
 
@@ -98,11 +89,6 @@ def check_sequences(sequences, name="sequences", *, hint=ONE_FEATURE, finite=Tru
 
     In a list, all have the same number of features; `hint` and `finite` are as for `check_array`.
     """
-    if isinstance(sequences, (str, bytes, dict)) or not hasattr(sequences, "__len__"):
-        raise TypeError(
-            f"`{name}` must be a list of (timesteps, features) arrays or one (batch, timesteps, "
-            f"features) array. Received: {type(sequences).__name__}."
-        )
     if not isinstance(sequences, (list, tuple)):
         return check_array(sequences, name, ("batch", *SEQUENCE), hint=_ONE_SEQUENCE)
     if not sequences:
@@ -133,12 +119,11 @@ def check_array(values, name, axes, *, hint="", finite=True):
             f"`{name}` must have {len(axes)} axes: {shape}. "
             f"Received: an array of shape {values.shape}. {hint}".rstrip()
         )
-    for axis, size in zip(axes, values.shape, strict=True):
-        if size == 0:
-            raise ValueError(
-                f"`{name}` must hold at least one entry on every axis of {shape}; {axis} has none. "
-                f"Received: an array of shape {values.shape}."
-            )
+    if 0 in values.shape:
+        raise ValueError(
+            f"`{name}` must hold at least one entry on every axis of {shape}; "
+            f"{axes[values.shape.index(0)]} has none. Received: an array of shape {values.shape}."
+        )
     if finite and not all_finite(values):
         where = np.argwhere(~np.isfinite(values))[0]
         place = ", ".join(f"{axis} {i}" for axis, i in zip(axes, where, strict=True))

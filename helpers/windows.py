@@ -60,8 +60,8 @@ def pad_batch(sequences, *, timesteps=None, padding="post", value=0.0):
     ([[1.0, 2.0], [3.0, -1.0]], [[True, True], [True, False]])
     """
     sequences = check_sequences(sequences)
-    lengths = np.array([len(sequence) for sequence in sequences])
-    longest = int(lengths.max())
+    lengths = [len(sequence) for sequence in sequences]
+    longest = max(lengths)
     timesteps = check_whole_number("timesteps", longest if timesteps is None else timesteps)
     if timesteps < longest:
         raise ValueError(
@@ -70,12 +70,7 @@ def pad_batch(sequences, *, timesteps=None, padding="post", value=0.0):
             "`split_windows`."
         )
     mask = length_mask(lengths, timesteps, padding=padding)
-    value = _as_padding(value, sequences)
-    inputs = np.full((len(sequences), timesteps, sequences[0].shape[-1]), value)
-    for row, sequence in enumerate(sequences):
-        start = 0 if padding == "post" else timesteps - len(sequence)
-        inputs[row, start : start + len(sequence)] = sequence
-    return Padded(inputs, mask)
+    return Padded(_filled(mask, sequences, _as_padding(value, sequences)), mask)
 
 
 def length_mask(lengths, timesteps, *, padding="post"):
@@ -118,19 +113,12 @@ def cut_windows(sequences, steps, *, value=0.0):
     """Do what `split_windows` does, with sequences and steps that are checked already."""
     value = _as_padding(value, sequences)
     lengths = np.array([len(sequence) for sequence in sequences])
-    n_windows = -(-int(lengths.max()) // steps)
-    real = np.arange(n_windows * steps) < lengths[:, None]  # (batch, all timesteps)
-    mask = real.reshape(len(lengths), n_windows, steps).swapaxes(0, 1)
-    if isinstance(sequences, np.ndarray) and sequences.shape[1] == n_windows * steps:
-        rows = sequences.reshape(len(lengths), n_windows, steps, -1)
-        return Windows(rows.swapaxes(0, 1), mask)
-    inputs = np.full((n_windows, len(sequences), steps, sequences[0].shape[-1]), value)
-    for row, sequence in enumerate(sequences):
-        whole, remainder = divmod(len(sequence), steps)
-        inputs[:whole, row] = sequence[: whole * steps].reshape(whole, steps, inputs.shape[-1])
-        if remainder:
-            inputs[whole, row, :remainder] = sequence[whole * steps :]
-    return Windows(inputs, mask)
+    n_windows = -(-lengths.max() // steps)
+    mask = np.arange(n_windows * steps) < lengths[:, None]  # (batch, all timesteps)
+    whole = isinstance(sequences, np.ndarray) and mask.all()
+    inputs = sequences if whole else _filled(mask, sequences, value)
+    cut = (rows.reshape(-1, n_windows, steps, *rows.shape[2:]) for rows in (inputs, mask))
+    return Windows(*(rows.swapaxes(0, 1) for rows in cut))
 
 
 def join_windows(windows, lengths):
@@ -274,6 +262,15 @@ def _named_series(series):
         arrays = check_sequences(series, "series", **options)
         return {f"series[{i}]": array for i, array in enumerate(arrays)}
     return {"series": check_array(series, "series", SEQUENCE, **options)}
+
+
+def _filled(mask, sequences, value):
+    """Return an array with the sequences where the mask is True, and `value` elsewhere."""
+    inputs = np.full((*mask.shape, sequences[0].shape[-1]), value)
+    for row, real, sequence in zip(inputs, mask, sequences, strict=True):
+        start = real.argmax()
+        row[start : start + len(sequence)] = sequence
+    return inputs
 
 
 def _as_padding(value, sequences):

@@ -186,9 +186,9 @@ BAD_SEQUENCES = {
         "a list of them",
     ),
     "a masked array": (np.ma.masked_less(_with(0), 0.5), ValueError, "hide nothing", "filled"),
-    "None": (None, TypeError, "must be a list of", "NoneType"),
-    "a generator": ((row for row in ONES), TypeError, "must be a list of", "generator"),
-    "a dictionary": ({"a": ONES[0]}, TypeError, "must be a list of", "dict"),
+    "None": (None, TypeError, "real numbers", "A NoneType is no array"),
+    "a generator": ((row for row in ONES), TypeError, "real numbers", "A generator is no array"),
+    "a dictionary": ({"a": ONES[0]}, TypeError, "real numbers", "A dict is no array"),
 }
 
 

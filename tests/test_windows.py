@@ -430,10 +430,10 @@ def test_padding_that_is_no_number_or_does_not_fit_is_refused(
         ([], ValueError, "shape (0,)"),
         (3, ValueError, "shape ()"),
         ([[1, 2]], ValueError, "shape (1, 2)"),
-        ([1, 0], ValueError, "lengths=[1, 0]"),
-        ([1, -2], ValueError, "lengths=[1, -2]"),
+        ([1, 0], ValueError, "lengths=0."),
+        ([1, -2], ValueError, "lengths=-2."),
         ([[1], [2, 3]], ValueError, "rows of unequal length"),
-        ([1.0, 2.0], TypeError, "dtype float64"),
+        ([1.0, 2.0], TypeError, "a whole number"),
         ([True, True], TypeError, "dtype bool"),
         (["a", "b"], TypeError, "dtype <U1"),
         (None, TypeError, "dtype object"),
@@ -448,11 +448,11 @@ def test_what_are_no_lengths_is_refused(call, lengths, error, words, assert_refu
     {
         "longer than the batch": (
             lambda: length_mask([2, 5], 4),
-            ("`lengths` must be between 1 and 4 timesteps", "lengths=[2, 5]"),
+            ("`lengths` must be between 1 and 4 timesteps", "lengths=5."),
         ),
         "longer than the windows": (
             lambda: join_windows(np.ones((2, 2, 2, 1)), [4, 5]),
-            ("`lengths` must be between 1 and 4 timesteps", "lengths=[4, 5]"),
+            ("`lengths` must be between 1 and 4 timesteps", "lengths=5."),
         ),
         "another number of rows": (
             lambda: join_windows(np.ones((2, 2, 2, 1)), [4]),

@@ -15,7 +15,6 @@ from helpers.validation import (
     WINDOWS,
     as_array,
     check_array,
-    check_list,
     check_mask,
     check_steps,
     check_whole_number,
@@ -46,11 +45,6 @@ def new_axes(rows=1, *, height=3.2, ratios=None):
     The figure is 8 inches wide and `height` inches high; `ratios` are the heights of the rows,
     relative to one another.
     """
-    rows = check_whole_number("rows", rows)
-    if ratios is not None and len(check_list("ratios", ratios, "heights")) != rows:
-        raise ValueError(
-            f"`ratios` must have one height for each of the {rows} rows. Received: {ratios!r}."
-        )
     figure = Figure(figsize=(8.0, height), dpi=100, layout="constrained", facecolor="white")
     axes = figure.subplots(rows, 1, squeeze=False, height_ratios=ratios)[:, 0]
     for ax in axes:
@@ -215,12 +209,6 @@ def plot_lines(lines, *, xlabel, ylabel, ax=None):
     `lines` is a dictionary of label to `(x, y, style)`, with x and y (n,) and a style of this
     module. The labels of the axes give their units.
     """
-    if not isinstance(lines, dict) or not lines:
-        raise TypeError(
-            "`lines` must be a dictionary of label to (x, y, style), with at least one line. "
-            f"Received: {lines!r}."
-        )
-    lines = {label: _check_line(label, line) for label, line in lines.items()}
     ax = fresh_axes(ax)
     for x, y, style in lines.values():
         every = max(1, len(x) // 12)
@@ -239,18 +227,6 @@ def _add_window_borders(ax, steps, timesteps, bottom, top):
     steps = check_steps(steps, timesteps)
     add_borders(ax, np.arange(steps, timesteps, steps) - 0.5, bottom, top)
     return {"window border": BORDER}
-
-
-def _check_line(label, line):
-    """Return (x, y, style), with x and y as arrays of equal length."""
-    if not isinstance(line, tuple) or len(line) != 3 or not isinstance(line[2], dict):
-        raise TypeError(f"`lines[{label!r}]` must be a tuple (x, y, style). Received: {line!r}.")
-    x, y = (check_array(each, f"lines[{label!r}]", ("n",)) for each in line[:2])
-    if len(x) != len(y):
-        raise ValueError(
-            f"`lines[{label!r}]` must have as many y as x. Received: {len(x)} x and {len(y)} y."
-        )
-    return x, y, line[2]
 
 
 def _log_share(values, largest):

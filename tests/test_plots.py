@@ -189,10 +189,6 @@ def test_a_mark_goes_with_the_next_drawing():
     assert len(ax.get_lines()) == before
 
 
-def draw_line(line):
-    return plots.plot_lines({"a": line}, xlabel="", ylabel="")
-
-
 # --- errors ----------------------------------------------------------------------------------
 
 
@@ -214,19 +210,8 @@ def draw_line(line):
         (lambda: plots.plot_reach(SHARES, SHARES[1:]), ValueError, ("`gradient`", "11 timesteps")),
         (lambda: plots.plot_reach(STATES, SHARES), ValueError, ("`state`", "1 axes: (timesteps)")),
         (lambda: plots.plot_reach(SHARES, SHARES, steps=0), ValueError, ("`steps`", "steps=0")),
-        (
-            lambda: plots.plot_lines({"a": ([[1]], [1], {})}, xlabel="", ylabel=""),
-            ValueError,
-            ("`lines['a']`", "1 axes: (n)"),
-        ),
         (lambda: plots.plot_windows([[[True], [True, False]]]), ValueError, ("`mask`", "unequal")),
-        (lambda: draw_line(([1, 2], [1], {})), ValueError, ("`lines['a']`", "2 x and 1 y")),
-        (lambda: draw_line(([1], [1])), TypeError, ("`lines['a']`", "(x, y, style)")),
-        (lambda: draw_line(([1], [1], "-")), TypeError, ("`lines['a']`", "(x, y, style)")),
-        (lambda: plots.plot_lines({}, xlabel="", ylabel=""), TypeError, ("`lines`", "{}")),
         (lambda: plots.plot_states(STATES, ax=3), TypeError, ("`ax`", "int", "new_axes()")),
-        (lambda: plots.new_axes(0), ValueError, ("`rows` must be at least 1",)),
-        (lambda: plots.new_axes(2, ratios=[1]), ValueError, ("`ratios`", "2 rows", "[1]")),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(call, error, words, assert_refused):

@@ -52,7 +52,7 @@ INSIDE = {
     "lessons.speakers": ["train_reader"],
     "numbers": None,
     "pages": None,
-    "plots": ["add_*", "drawn_artists", "frame_timesteps", "fresh_axes", "new_axes"],
+    "plots": ["add_*", "drawn_artists", "frame_timesteps", "fresh_axes", "new_axes", "plot_lines"],
     "recurrence": None,
     "server": None,
     "training": ["epoch_data", "epoch_program"],
@@ -101,7 +101,6 @@ GOOD = {
     "id": ["()", "'who'", "['who']"],
     "inputs": ["cut.inputs", "cut.inputs.astype('float64')", "cut.inputs.tolist()"],
     "lengths": ["[7, 5]", "np.array([7, 5])", "(7, 5)"],
-    "lines": ["{'a': (np.arange(3), np.arange(3.0), plots.CARRIED)}"],
     "mask": ["cut.mask", "None"],
     "mask_value": ["None", "0.0", "-1"],
     "model": ["rnn", "rnn", "last_step"],
@@ -114,7 +113,6 @@ GOOD = {
     "pasts": ["np.ones((3, 4, 1))"],
     "paths": ["np.ones((3, 5))"],
     "positions": ["()"],
-    "ratios": ["None", "(1,)"],
     "return_sequences": ["True", "False"],
     "roles": ["roles"],
     "rows": ["1", "2", "3"],
@@ -150,8 +148,6 @@ GOOD = {
     "vowels": ["vowels"],
     "ways": ["{'padded': np.ones((2, 1))}"],
     "windows": ["cut", "cut.inputs"],
-    "xlabel": ["'timestep'"],
-    "ylabel": ["'error'"],
 }
 # Where a name means something else.
 SPECIAL = {

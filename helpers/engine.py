@@ -109,13 +109,12 @@ class _WindowStep(NamedTuple):
     """What one window gives.
 
     `outputs` are (batch, steps, outputs), or (batch, outputs) for a last-step model; `hidden` is
-    the state h of the last recurrent layer after each timestep, (batch, steps, units), and `final`
-    that after the window, (batch, units); `states` are all states after the window.
+    the state h of the last recurrent layer after each timestep, (batch, steps, units); `states`
+    are all states after the window.
     """
 
     outputs: Any
     hidden: Any
-    final: Any
     states: list
 
 
@@ -129,9 +128,9 @@ def window_step(model):
     steps = [recurrent_step(layer) if _is_recurrent(layer) else None for layer in model.layers]
 
     def step(inputs, states, mask, training=False):
-        remaining, after, hidden, x = list(states), [], None, inputs
+        remaining, after, hidden = list(states), [], None
         # Whatever stands there is masked: 0 keeps a huge one from spoiling the gradient.
-        x = tf.where(mask[..., None], x, 0)
+        x = tf.where(mask[..., None], inputs, 0)
         for layer, recur in zip(model.layers, steps, strict=True):
             if isinstance(layer, keras.layers.Masking):
                 mask = mask & layer.compute_mask(x)
@@ -141,10 +140,10 @@ def window_step(model):
                 continue
             before = [remaining.pop(0) for _ in layer.state_size]
             hidden, new = recur(tf.cast(x, layer.compute_dtype), mask, before, training)
-            after, final = after + new, new[0]
+            after += new
             # Where a row has ended, its state h is still the right one.
-            x = hidden if layer.return_sequences else final
-        return _WindowStep(x, hidden, final, after)
+            x = hidden if layer.return_sequences else new[0]
+        return _WindowStep(x, hidden, after)
 
     return step
 
@@ -197,11 +196,9 @@ def cached_program(model, key, make, *, compiled=()):
     """
     parts = [*model.layers, *compiled]
     programs = model.__dict__.setdefault("_window_programs", SimpleNamespace(by_key={})).by_key
-    known, program = programs.get(key, ([], None))
-    if len(known) != len(parts) or any(a is not b for a, b in zip(known, parts, strict=True)):
-        program = make()
-        programs[key] = parts, program
-    return program
+    if key not in programs or programs[key][0] != parts:
+        programs[key] = parts, make()
+    return programs[key][1]
 
 
 def widest_dtype(model):

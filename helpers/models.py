@@ -67,7 +67,13 @@ def build_rnn(
     if not units:
         raise ValueError("`units` must name at least one recurrent layer. Received: units=().")
     check_choice("cell", cell, tuple(_CELLS))
-    _check_activation(activation)
+    try:
+        keras.activations.get(activation)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "`activation` must be None or the name of a Keras activation, such as 'softmax'. "
+            f"Received: activation={activation!r}."
+        ) from None
     features = check_whole_number("features", features, maximum=100_000)
     outputs = check_whole_number("outputs", outputs, maximum=100_000)
     steps, batch_size = (
@@ -183,16 +189,6 @@ def _layers_within(layer):
     yield layer
     for part in layer._flatten_layers(include_self=False, recursive=False):
         yield from _layers_within(part)
-
-
-def _check_activation(activation):
-    try:
-        keras.activations.get(activation)
-    except (TypeError, ValueError):
-        raise ValueError(
-            "`activation` must be None or the name of a Keras activation, such as 'softmax'. "
-            f"Received: activation={activation!r}."
-        ) from None
 
 
 def _listed(value):

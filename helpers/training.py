@@ -246,7 +246,7 @@ def _check_compiled(model):
 
 
 def _check_callbacks(callbacks):
-    listed = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+    listed = keras.tree.flatten(callbacks)
     for callback in listed:
         if not isinstance(callback, keras.callbacks.Callback):
             raise TypeError(
@@ -291,7 +291,7 @@ def _check_targets(model, targets, counts):
         )
     if not counting.all():  # NaN or no class would stop Keras where none counts, too
         where = counting.reshape(expected + (1,) * len(others))
-        targets = np.where(where, targets, targets.dtype.type(0))
+        targets = np.where(where, targets, 0)
     axes = (*(WINDOWS if sequences else ("batch",)), "outputs")
     check_array(targets, "targets", axes[: targets.ndim])
     check_fits("targets", targets, model.compute_dtype)

@@ -48,21 +48,17 @@ def check_windowed(model):
 
 def _check_layer(layer, place):
     named = f"the {type(layer).__name__} layer {layer.name!r}"
-    if isinstance(layer, keras.layers.Bidirectional) or getattr(layer, "go_backwards", False):
-        raise ValueError(
-            f"`model` must read forwards. Received: {named}, which reads backwards and "
-            "would need the windows that are still to come. Pass it whole sequences: "
-            "`model.predict` with a mask."
-        )
     if isinstance(layer, keras.layers.Masking) and place > 0:
         raise ValueError(
             "`model` must start with its Masking layer, which looks at the inputs. "
             f"Received: {named} in place {place}."
         )
-    if not _is_recurrent(layer) and not _treats_each_timestep(layer):
+    forwards = _is_recurrent(layer) and not layer.go_backwards
+    if not forwards and not _treats_each_timestep(layer):
         raise ValueError(
-            "`model` must consist of SimpleRNN, GRU and LSTM layers and layers that treat each "
-            f"timestep for itself. Received: {named}, which a window's border may cut."
+            "`model` must consist of SimpleRNN, GRU and LSTM layers that read forwards, and layers "
+            f"that treat each timestep for itself. Received: {named}, which a window's border may "
+            "cut. Pass it whole sequences: `model.predict` with a mask."
         )
 
 

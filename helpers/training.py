@@ -278,31 +278,23 @@ def _check_counts(model, counts, mask):
 def _check_targets(model, targets, counts):
     """Return the targets if their axes fit the windows, so that no loss can broadcast them."""
     sequences, outputs = engine.returns_sequences(model), model.output_shape[-1]
-    counting = counts if sequences else counts.any(axis=0)
-    expected = counting.shape
-    described = "(n_windows, batch, steps, …)" if sequences else "(batch, …), one a row"
+    axes, counting = (WINDOWS, counts) if sequences else (("batch",), counts.any(axis=0))
     targets = check_numbers("targets", targets)
-    others = targets.shape[len(expected) :]
-    if targets.shape[: len(expected)] != expected or others not in ((), (1,), (outputs,)):
+    last = targets.shape[counting.ndim :]
+    # One output of a last-step model: there Keras adds the axis rightly.
+    free = not _would_broadcast(model.loss) or (outputs == 1 and not sequences)
+    fits = last == (outputs,) or (free and last in ((), (1,)))
+    if targets.shape[: counting.ndim] != counting.shape or not fits:
         raise ValueError(
-            f"`targets` must have the axes {described}: {expected} as the inputs have, and at "
-            f"most one more, of 1 or the model's {outputs} outputs. "
-            f"Received: targets of shape {targets.shape}."
+            f"`targets` must have the axes ({', '.join(axes)}, outputs) = "
+            f"{(*counting.shape, outputs)}; where the loss takes class numbers, the last may be 1 "
+            f"or missing. Received: an array of shape {targets.shape}. `[..., None]` adds an axis."
         )
     if not counting.all():  # NaN or no class would stop Keras where none counts, too
-        where = counting.reshape(expected + (1,) * len(others))
+        where = counting.reshape(counting.shape + (1,) * len(last))
         targets = np.where(where, targets, 0)
-    axes = (*(WINDOWS if sequences else ("batch",)), "outputs")
-    check_array(targets, "targets", axes[: targets.ndim])
+    check_array(targets, "targets", (*axes, "outputs")[: targets.ndim])
     check_fits("targets", targets, model.compute_dtype)
-    # One output of a last-step model: there Keras adds the axis rightly.
-    fits = others == (outputs,) or (outputs == 1 and not sequences)
-    if not fits and _would_broadcast(model.loss):
-        raise ValueError(
-            f"`targets` must have a last axis of the model's {outputs} outputs: this loss would "
-            "broadcast them. `[..., None]` adds an axis of 1. "
-            f"Received: targets of shape {targets.shape}."
-        )
     return targets
 
 

@@ -448,12 +448,12 @@ REFUSED = {
     "bidirectional": (
         sequential(layers.Bidirectional(layers.LSTM(2, return_sequences=True))),
         ValueError,
-        ("`model` must read forwards", "Bidirectional layer", "`model.predict` with a mask"),
+        ("layers that read forwards", "Bidirectional layer", "`model.predict` with a mask"),
     ),
     "backwards": (
         sequential(layers.GRU(2, go_backwards=True, return_sequences=True)),
         ValueError,
-        ("`model` must read forwards", "GRU layer", "still to come"),
+        ("layers that read forwards", "GRU layer", "a window's border may cut"),
     ),
     "convolution": (
         sequential(layers.Conv1D(2, 3, padding="same"), layers.LSTM(2, return_sequences=True)),

@@ -1,24 +1,16 @@
 """Palette, drawing kit, and the pictures that several lessons use: arrays in, Axes out.
 
 Every picture draws on `ax`, or on a new figure where `ax` is None, and returns the Axes. What was
-drawn there before is replaced, which is how an explorer moves without a new figure.
+drawn there before is replaced, which is how an explorer moves without a new figure. All that is
+drawn was checked where it was computed.
 """
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 
-from helpers.validation import (
-    WINDOWS,
-    as_array,
-    check_array,
-    check_mask,
-    check_steps,
-    check_whole_number,
-)
 from helpers.windows import as_rows
 
 # One colour for each meaning, apart for colour-blind readers (after Okabe and Ito, 2008), a second
@@ -63,11 +55,6 @@ def fresh_axes(ax):
     """Return `ax` without what an earlier drawing left on it, or a new Axes."""
     if ax is None:
         (ax,) = new_axes()
-    if not isinstance(ax, Axes):
-        raise TypeError(
-            "`ax` must be Matplotlib Axes, or None for a new figure. "
-            f"Received: {type(ax).__name__}. `new_axes()` and `plt.subplots()` make them."
-        )
     for artist in ax.get_children():
         if artist.get_gid() == DRAWN:
             artist.remove()
@@ -131,9 +118,7 @@ def plot_windows(mask, *, ax=None):
 
     `mask` is (n_windows, batch, steps), as `split_windows` gives it.
     """
-    mask = as_array("mask", mask)
-    mask = check_mask(mask, mask.shape)
-    n_windows, batch, steps = check_array(mask.astype(int), "mask", WINDOWS).shape
+    n_windows, batch, steps = mask.shape
     rows = as_rows(mask)
     ax = fresh_axes(ax)
     add_cells(ax, rows, REAL)
@@ -151,9 +136,8 @@ def plot_states(states, *, steps=None, mask=None, ax=None):
     `states` is (timesteps, units), from -1 to 1: one row of what `trace_states` gives. A border
     stands wherever a window of `steps` ends; what `mask` (timesteps,) calls padding is hatched.
     """
-    states = check_array(states, "states", ("timesteps", "units"))
     timesteps, units = states.shape
-    mask = check_mask(mask, (timesteps,), axes=("timesteps",))
+    mask = np.ones(timesteps, bool) if mask is None else mask
     ax = fresh_axes(ax)
     shown = {"cmap": "RdBu_r", "vmin": -1, "vmax": 1, "aspect": "auto"}
     image = ax.imshow(states.T, **shown, label="state h", gid=DRAWN)
@@ -177,14 +161,7 @@ def plot_reach(state, gradient, *, steps=None, at=None, ax=None):
     the largest of all, on a logarithmic scale, the second downwards. A border stands wherever a
     window of `steps` ends, a mark at the output's timestep `at`.
     """
-    state = check_array(state, "state", ("timesteps",))
-    gradient = check_array(gradient, "gradient", ("timesteps",))
     timesteps = len(state)
-    if len(gradient) != timesteps:
-        raise ValueError(
-            f"`gradient` must have the {timesteps} timesteps of `state`. "
-            f"Received: {len(gradient)} timesteps."
-        )
     ax = fresh_axes(ax)
     position, largest = np.arange(timesteps), max(state.max(), gradient.max())
     up, down = (_log_share(values, largest) for values in (state, gradient))
@@ -193,7 +170,6 @@ def plot_reach(state, gradient, *, steps=None, at=None, ax=None):
     ax.axhline(0, color="#222222", linewidth=1, gid=DRAWN)
     bands = {"state": STATE, "gradient": GRADIENT}
     if at is not None:
-        at = check_whole_number("at", at, minimum=0, maximum=timesteps - 1)
         ax.plot([at], [0], **CHOSEN, markersize=7, gid=DRAWN)
         bands["output"] = CHOSEN
     bands |= _add_window_borders(ax, steps, timesteps, -1.0, 1.0)
@@ -224,7 +200,6 @@ def _add_window_borders(ax, steps, timesteps, bottom, top):
     """Add a border wherever a window of `steps` ends; return what the legend says of it."""
     if steps is None:
         return {}
-    steps = check_steps(steps, timesteps)
     add_borders(ax, np.arange(steps, timesteps, steps) - 0.5, bottom, top)
     return {"window border": BORDER}
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+_DATASETS = files("helpers") / "datasets"
+
 
 class Sunspots(NamedTuple):
     """Yearly sunspot numbers: `years` (309,), `numbers` (309,)."""
@@ -52,7 +54,7 @@ def load_sunspots():
     >>> int(years[0]), float(numbers[0]), int(years[-1]), len(years)
     (1700, 5.0, 2008, 309)
     """
-    with _dataset("sunspots.csv").open(encoding="utf-8") as lines:
+    with (_DATASETS / "sunspots.csv").open(encoding="utf-8") as lines:
         years, numbers = np.loadtxt(lines, delimiter=",", skiprows=1, unpack=True)
     return Sunspots(years.astype(int), numbers.astype("float32"))
 
@@ -70,7 +72,7 @@ def load_japanese_vowels():
     >>> len(vowels.train.sequences), len(vowels.test.sequences), vowels.train.sequences[0].shape
     (270, 370, (20, 12))
     """
-    with _dataset("japanese_vowels.npz").open("rb") as file:
+    with (_DATASETS / "japanese_vowels.npz").open("rb") as file:
         stored = np.load(file, allow_pickle=False)
         values, lengths = stored["values"], stored["lengths"]
         speaker, is_train = stored["speaker"].astype(int) - 1, stored["is_train"].astype(bool)
@@ -80,7 +82,3 @@ def load_japanese_vowels():
         return Utterances([sequences[i] for i in np.flatnonzero(part)], speaker[part])
 
     return JapaneseVowels(utterances(is_train), utterances(~is_train))
-
-
-def _dataset(name):
-    return files("helpers") / "datasets" / name

@@ -24,7 +24,7 @@ def recurrent_step(layer):
 
     def step(inputs, mask, states, training):
         mask = tf.transpose(mask)[..., None]  # (steps, batch, 1)
-        loop = _Loop(_FORMULAS[type(layer)], mask, _last_real(mask))
+        loop = _Loop(_FORMULAS[type(layer)], mask, count_to_last(mask))
         inputs = tf.transpose(inputs, (1, 0, 2))  # (steps, batch, features)
         hidden, *after = loop.run(inputs, _weights(layer.cell, inputs.dtype), states)
         return tf.transpose(hidden, (1, 0, 2)), after
@@ -224,21 +224,14 @@ class _Loop(NamedTuple):
             lambda t, *_: t >= 0, body, loop, maximum_iterations=tf.shape(self.mask)[0]
         )
         d_totals = d_totals.stack()  # 0 past the end
-        d_weights = [_products(each, d_totals) for each in (states[0], given)]
+        d_weights = [tf.einsum("tbi,tbj->ij", each, d_totals) for each in (states[0], given)]
         return tf.tensordot(d_totals, entering, 1), tf.concat(d_weights, axis=0), *d_states
 
 
-def _products(a, b):
-    """Return the columns of `a` times those of `b`, summed over timesteps and batch."""
-    a, b = (tf.reshape(each, (-1, each.shape[-1])) for each in (a, b))
-    return tf.matmul(a, b, transpose_a=True)
-
-
-def _last_real(mask):
-    """Return how many timesteps to run: what is padding in all rows to the end moves nothing."""
-    some = tf.reduce_any(mask, axis=[1, 2])
-    counted = tf.where(some, tf.range(1, tf.shape(mask)[0] + 1), 1)  # at least one
-    return tf.reduce_max(counted)
+def count_to_last(real):
+    """Return how many steps, or windows, to run: after the last real timestep nothing moves."""
+    some = tf.reduce_any(real, axis=[1, 2])
+    return 1 + tf.reduce_max(tf.where(some, tf.range(tf.shape(real)[0]), 0))
 
 
 def _array(size, element):

@@ -9,6 +9,7 @@ import numpy as np
 
 from helpers import engine
 from helpers.quiet import HloProto, keras, tf
+from helpers.recurrence import count_to_last
 from helpers.validation import (
     WINDOWS,
     check_array,
@@ -191,9 +192,7 @@ def epoch_program(model, tensors, idle, training=True):
 
     @tf.function(jit_compile=True, autograph=False)
     def epoch(inputs, targets, mask, counts, carry):
-        real = tf.reduce_any(mask, axis=[1, 2])
-        # What follows is padding.
-        end = 1 + tf.reduce_max(tf.where(real, tf.range(real.shape[0]), 0))
+        end = count_to_last(mask)
 
         def body(k, states):
             window = inputs[k], targets[k] if sequences else targets, mask[k], counts[k], states

@@ -113,16 +113,11 @@ def check_array(values, name, axes, *, hint="", finite=True):
     read, and NaN and infinity refused.
     """
     values = check_numbers(name, values, hint=hint)
-    shape = f"({', '.join(axes)})"
-    if values.ndim != len(axes):
+    if values.ndim != len(axes) or 0 in values.shape:
+        way_out = "" if values.ndim == len(axes) else hint
         raise ValueError(
-            f"`{name}` must have {len(axes)} axes: {shape}. "
-            f"Received: an array of shape {values.shape}. {hint}".rstrip()
-        )
-    if 0 in values.shape:
-        raise ValueError(
-            f"`{name}` must hold at least one entry on every axis of {shape}; "
-            f"{axes[values.shape.index(0)]} has none. Received: an array of shape {values.shape}."
+            f"`{name}` must have {len(axes)} axes: ({', '.join(axes)}), none of them empty. "
+            f"Received: an array of shape {values.shape}. {way_out}".rstrip()
         )
     if finite and not all_finite(values):
         where = np.argwhere(~np.isfinite(values))[0]

@@ -162,9 +162,9 @@ BAD_SEQUENCES = {
     "infinity": (_with(np.inf), ValueError, "finite numbers", "inf at batch 1"),
     "NaN in a list": (list(_with(np.nan)), ValueError, "[1]`", "finite", "nan at timesteps 2"),
     "an empty list": ([], ValueError, "at least one sequence", "an empty batch"),
-    "an empty batch": (ONES[:0], ValueError, "batch has none", "shape (0, 4, 3)"),
-    "an empty sequence": ([ONES[0], ONES[0, :0]], ValueError, "[1]`", "timesteps has none"),
-    "no features": (ONES[..., :0], ValueError, "features has none", "shape (2, 4, 0)"),
+    "an empty batch": (ONES[:0], ValueError, "none of them empty", "shape (0, 4, 3)"),
+    "an empty sequence": ([ONES[0], ONES[0, :0]], ValueError, "[1]`", "none of them empty"),
+    "no features": (ONES[..., :0], ValueError, "none of them empty", "shape (2, 4, 0)"),
     "different features": (
         [ONES[0], ONES[0, :, :2]],
         ValueError,

@@ -715,9 +715,9 @@ BAD_INPUTS = {
     "NaN": (windows_with(np.nan), ValueError, ("finite", "nan at n_windows 1, batch 0, steps 2")),
     "infinity": (windows_with(-np.inf), ValueError, ("finite", "-inf at n_windows 1, batch 0")),
     "too large": (windows_with(1e39), ValueError, ("fit the model's dtype (float32)", "overflow")),
-    "no windows": (np.ones((0, 2, 3, 3)), ValueError, ("n_windows has none", "shape (0, 2, 3, 3)")),
-    "no rows": (np.ones((2, 0, 3, 3)), ValueError, ("batch has none", "shape (2, 0, 3, 3)")),
-    "no steps": (np.ones((2, 2, 0, 3)), ValueError, ("steps has none", "shape (2, 2, 0, 3)")),
+    "no windows": (np.ones((0, 2, 3, 3)), ValueError, ("none of them empty", "shape (0, 2, 3, 3)")),
+    "no rows": (np.ones((2, 0, 3, 3)), ValueError, ("none of them empty", "shape (2, 0, 3, 3)")),
+    "no steps": (np.ones((2, 2, 0, 3)), ValueError, ("none of them empty", "shape (2, 2, 0, 3)")),
     "three axes": (
         np.ones((2, 3, 3)),
         ValueError,

@@ -488,8 +488,8 @@ def test_windows_and_lengths_that_do_not_fit_are_refused(call, words, assert_ref
     [
         (np.ones(5), ValueError, ("2 axes: (timesteps, features)", "shape (5,)", "x[:, None]")),
         (np.ones((1, 5, 1)), ValueError, ("2 axes: (timesteps, features)", "shape (1, 5, 1)")),
-        (np.ones((0, 1)), ValueError, ("timesteps has none", "shape (0, 1)")),
-        (np.ones((5, 0)), ValueError, ("features has none", "shape (5, 0)")),
+        (np.ones((0, 1)), ValueError, ("none of them empty", "shape (0, 1)")),
+        (np.ones((5, 0)), ValueError, ("none of them empty", "shape (5, 0)")),
         ([[1.0], [2.0, 3.0]], ValueError, ("rows of unequal length",)),
         ([["a"], ["b"]], TypeError, ("real numbers", "dtype <U1")),
         (None, TypeError, ("real numbers", "dtype object")),
@@ -505,7 +505,7 @@ def test_what_is_no_series_is_refused(call, series, error, words, assert_refused
     [
         ([SERIES, np.ones(6)], ("`series[1]` must have 2 axes", "x[:, None]")),
         ([SERIES[None]], ("`series[0]` must have 2 axes", "shape (1, 6, 1)")),
-        ([SERIES, SERIES[:0]], ("`series[1]`", "timesteps has none")),
+        ([SERIES, SERIES[:0]], ("`series[1]`", "none of them empty")),
         ([np.ones(5), np.ones(6)], ("`series`", "unequal length", "Several series are a list")),
     ],
 )

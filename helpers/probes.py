@@ -21,7 +21,7 @@ from helpers.validation import (
     check_steps,
     check_whole_number,
 )
-from helpers.windows import as_rows, cut_windows, last_timesteps
+from helpers.windows import as_rows, cut_windows, last_windows
 
 
 def trace_states(model, sequences, *, mask=None, steps=None, carry=True):
@@ -63,7 +63,7 @@ def _reach(model, windows, sequences, *, carry=False):
     states = engine.run_windows(model, "states", inputs, mask, carry=carry)
     before = np.concatenate([np.zeros_like(states[:1]), states[:-1] if carry else 0 * states[:-1]])
     jacobian = engine.cached_program(model, "jacobian", lambda: _last_jacobian(model))
-    last = last_timesteps(mask)[:2]
+    last = last_windows(mask)
     norms = np.zeros(mask.shape)
     norms[last] = jacobian(*(tf.constant(array[last]) for array in (inputs, mask, before))).numpy()
     rows, timesteps = as_rows(norms), max(map(len, sequences))

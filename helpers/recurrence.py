@@ -53,18 +53,17 @@ def _weights(cell, dtype):
 
     A GRU's candidate multiplies what returns before it is added: it gets columns of its own.
     """
-    weights = [cell.kernel, cell.recurrent_kernel, *([cell.bias] if cell.use_bias else [])]
-    kernel, recurrent, *bias = (tf.cast(weight, dtype) for weight in weights)
-    if not isinstance(cell, keras.layers.GRUCell):
-        bias = bias[0] if bias else tf.zeros_like(kernel[0])
-        return tf.concat([recurrent, kernel, bias[None]], axis=0)
-    bias = bias[0] if bias else tf.zeros((2, kernel.shape[1]), dtype)
-    gates = 2 * cell.units  # the update gate and the reset gate
-    kernel = tf.pad(kernel, [[0, 0], [0, cell.units]])
-    recurrent = tf.concat(
-        [recurrent[:, :gates], tf.zeros_like(recurrent[:, gates:]), recurrent[:, gates:]], axis=1
-    )
-    bias = tf.concat([bias[0, :gates] + bias[1, :gates], bias[0, gates:], bias[1, gates:]], axis=0)
+    is_gru, columns = isinstance(cell, keras.layers.GRUCell), cell.kernel.shape[1]
+    bias = cell.bias if cell.use_bias else tf.zeros((2, columns) if is_gru else columns)
+    weights = cell.kernel, cell.recurrent_kernel, bias
+    kernel, recurrent, bias = (tf.cast(weight, dtype) for weight in weights)
+    if is_gru:
+        gates = 2 * cell.units  # the update gate and the reset gate
+        kernel = tf.pad(kernel, [[0, 0], [0, cell.units]])
+        shared, candidate = recurrent[:, :gates], recurrent[:, gates:]
+        recurrent = tf.concat([shared, tf.zeros_like(candidate), candidate], axis=1)
+        shared = bias[0, :gates] + bias[1, :gates]
+        bias = tf.concat([shared, bias[0, gates:], bias[1, gates:]], axis=0)
     return tf.concat([recurrent, kernel, bias[None]], axis=0)
 
 

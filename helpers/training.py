@@ -19,7 +19,7 @@ from helpers.validation import (
     check_numbers,
     check_whole_number,
 )
-from helpers.windows import last_timesteps
+from helpers.windows import last_windows
 
 _MAKE_WINDOWS = "`split_windows(sequences, steps)` makes them: pass its `inputs` and its `mask`."
 
@@ -101,7 +101,7 @@ def predict_windows(model, inputs, *, mask=None, carry=True):
     if engine.returns_sequences(model):
         outputs[~mask] = 0.0
         return outputs
-    return outputs[last_timesteps(mask)[:2]]
+    return outputs[last_windows(mask)]
 
 
 def epoch_mebibytes(model, inputs, targets, *, mask=None):
@@ -264,7 +264,7 @@ def _check_counts(model, counts, mask):
                 f"Received: {type(counts).__name__}. `return_sequences=True` gives more outputs."
             )
         counts = np.zeros(mask.shape[:2], bool)
-        counts[last_timesteps(mask)[:2]] = True  # the windows in which rows end
+        counts[last_windows(mask)] = True  # the windows in which rows end
         return counts & mask.any(axis=-1)
     if counts is None:
         return mask

@@ -226,15 +226,13 @@ def fold_series(series, batch_size):
     return series.reshape(batch_size, timesteps // batch_size, -1)
 
 
-def last_timesteps(mask):
-    """Return where in the windows each row's last real timestep stands.
+def last_windows(mask):
+    """Return the window of each row's last real timestep, and the rows: two arrays (batch,).
 
-    For each row its window, row and step, three arrays (batch,): `array[last_timesteps(mask)]`
-    picks one entry for each row. A row without a real timestep gives the last one of all.
+    `array[last_windows(mask)]` picks one window for each row, the last where none is real.
     """
-    rows = as_rows(mask)
-    last = rows.shape[1] - 1 - rows[:, ::-1].argmax(axis=1)
-    return last // mask.shape[2], np.arange(len(rows)), last % mask.shape[2]
+    real = mask.any(axis=2)
+    return len(mask) - 1 - real[::-1].argmax(axis=0), np.arange(mask.shape[1])
 
 
 def bucket_by_length(lengths, n_buckets):

@@ -57,7 +57,7 @@ INSIDE = {
     "server": None,
     "training": ["epoch_data", "epoch_program"],
     "validation": None,
-    "windows": ["as_rows", "cut_windows", "last_timesteps"],
+    "windows": ["as_rows", "cut_windows", "last_windows"],
 }
 # These train or compile when their arguments are right: one call in so many of the others'.
 SLOW = {

@@ -2,7 +2,7 @@
 
 Read the modules in this order; each imports only from those above it.
 
-validation  what a public function checks before it computes
+check       what a public function checks before it computes
 data        the lessons' sequences, toy and real
 windows     windows, padding, masks, buckets
 plots       palette, drawing kit, the pictures that several lessons use

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from helpers import check
 from helpers.quiet import keras, tf
 from helpers.recurrence import recurrent_step
-from helpers.validation import all_finite, check_fits, check_mask
 
 _RECURRENT = keras.layers.SimpleRNN, keras.layers.GRU, keras.layers.LSTM
 # These treat each timestep for itself, so a window's border changes nothing for them.
@@ -77,14 +77,13 @@ def as_model_inputs(model, inputs, mask, name):
     with np.errstate(over="ignore"):
         inputs = inputs.astype(model.compute_dtype, copy=False)
     mask = _seen_mask(model, inputs, mask)
-    if not all_finite(inputs):
-        check_fits(name, inputs[mask], model.compute_dtype)
+    check.fits(name, inputs, model.compute_dtype, mask)
     return inputs, mask
 
 
 def _seen_mask(model, inputs, mask):
     """Return the mask that the recurrent layers will see, behind a `Masking` layer if any."""
-    given = check_mask(mask, inputs.shape[:3])
+    given = check.mask(mask, inputs.shape[:3])
     masking = model.layers[0]
     if not isinstance(masking, keras.layers.Masking):
         return given

@@ -21,10 +21,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from traitlets import Bool, Int, List, Unicode, observe, validate
 
-from helpers import pages, plots
+from helpers import check, pages, plots
 from helpers.numbers import numbers_of
 from helpers.probes import gradient_reach, state_reach
-from helpers.validation import check_flag, check_whole_number
 from helpers.windows import split_windows
 
 LABEL = {"description_width": "9em"}
@@ -279,7 +278,7 @@ class Trainer(widgets.HBox):
 def labelled_slider(label, value, low=None, high=None, *, options=()):
     """Return a slider over whole numbers from `low` to `high`, or over `(name, value)` options."""
     if not options:
-        value = check_whole_number(label, value, minimum=low, maximum=high)
+        value = check.whole_number(label, value, minimum=low, maximum=high)
         options = [(str(number), number) for number in range(low, high + 1)]
     return _Slider(label, options, value)
 
@@ -293,7 +292,7 @@ def labelled_buttons(label, options):
 
 def labelled_box(label, value):
     """Return a box to tick."""
-    return widgets.Checkbox(check_flag(label, value), description=label, style=LABEL)
+    return widgets.Checkbox(check.flag(label, value), description=label, style=LABEL)
 
 
 def plural(word, count):

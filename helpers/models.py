@@ -2,15 +2,8 @@
 
 import numpy as np
 
+from helpers import check
 from helpers.quiet import keras
-from helpers.validation import (
-    check_array,
-    check_choice,
-    check_fits,
-    check_flag,
-    check_number,
-    check_whole_number,
-)
 
 _CELLS = {
     "simple_rnn": keras.layers.SimpleRNN,
@@ -61,12 +54,12 @@ def build_rnn(
     >>> build_rnn((8, 4), features=3, outputs=2, cell="gru").output_shape
     (None, None, 2)
     """
-    stateful = check_flag("stateful", stateful)
-    return_sequences = check_flag("return_sequences", return_sequences)
-    units = [check_whole_number("units", n, maximum=10_000) for n in _listed(units)]
+    stateful = check.flag("stateful", stateful)
+    return_sequences = check.flag("return_sequences", return_sequences)
+    units = [check.whole_number("units", n, maximum=10_000) for n in _listed(units)]
     if not units:
         raise ValueError("`units` must name at least one recurrent layer. Received: units=().")
-    check_choice("cell", cell, tuple(_CELLS))
+    check.choice("cell", cell, tuple(_CELLS))
     try:
         keras.activations.get(activation)
     except (TypeError, ValueError):
@@ -74,10 +67,10 @@ def build_rnn(
             "`activation` must be None or the name of a Keras activation, such as 'softmax'. "
             f"Received: activation={activation!r}."
         ) from None
-    features = check_whole_number("features", features, maximum=100_000)
-    outputs = check_whole_number("outputs", outputs, maximum=100_000)
+    features = check.whole_number("features", features, maximum=100_000)
+    outputs = check.whole_number("outputs", outputs, maximum=100_000)
     steps, batch_size = (
-        None if size is None else check_whole_number(name, size)
+        None if size is None else check.whole_number(name, size)
         for name, size in (("steps", steps), ("batch_size", batch_size))
     )
     if stateful and batch_size is None:
@@ -88,7 +81,7 @@ def build_rnn(
     options = {} if cell == "simple_rnn" else {"use_cudnn": False}
     model = keras.Sequential([keras.Input((steps, features), batch_size=batch_size)])
     if mask_value is not None:
-        mask_value = check_number("mask_value", mask_value, dtype="float32")
+        mask_value = check.number("mask_value", mask_value, dtype="float32")
         model.add(keras.layers.Masking(float(mask_value)))
     for depth, n in enumerate(units):
         sequences = return_sequences or depth < len(units) - 1
@@ -124,13 +117,13 @@ def set_states(model, states):
     for i, (state, variable) in enumerate(zip(states, variables, strict=True)):
         shape = tuple(variable.shape)
         axes = ("batch", *(f"axis {axis}" for axis in range(1, len(shape) - 1)), "units")
-        array = check_array(state, f"states[{i}]", axes)
+        array = check.array(state, f"states[{i}]", axes)
         if array.shape != shape:
             raise ValueError(
                 f"`states[{i}]` must have the shape ({', '.join(axes)}) = {shape}. "
                 f"Received: an array of shape {array.shape}."
             )
-        check_fits(f"states[{i}]", array, variable.dtype)
+        check.fits(f"states[{i}]", array, variable.dtype)
         arrays.append(array)
     for array, variable in zip(arrays, variables, strict=True):
         variable.assign(array)
@@ -150,7 +143,7 @@ def reset_states(model, rows=None):
         )
     last = sizes[0] - 1
     chosen = [
-        check_whole_number(
+        check.whole_number(
             "rows", row, minimum=0, maximum=last, maximum_is=f"the batch's last row ({last})"
         )
         for row in _listed([] if rows is None else rows)

@@ -10,17 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers import engine
+from helpers import check, engine
 from helpers.quiet import keras, tf
-from helpers.validation import (
-    as_array,
-    check_flag,
-    check_list,
-    check_mask,
-    check_sequences,
-    check_steps,
-    check_whole_number,
-)
 from helpers.windows import as_rows, cut_windows, last_windows
 
 
@@ -30,7 +21,7 @@ def trace_states(model, sequences, *, mask=None, steps=None, carry=True):
     `mask`, (batch, timesteps) of bool, says which timesteps of a padded batch are real. Where one
     is masked, and after a sequence's end, the state stands still.
     """
-    carry = check_flag("carry", carry)
+    carry = check.flag("carry", carry)
     lengths, inputs, mask = _windowed(model, sequences, steps, mask=mask)
     hidden = engine.run_windows(model, "hidden", inputs, mask, carry=carry)
     return _hold(*(as_rows(array)[:, : lengths.max()] for array in (hidden, mask)))
@@ -44,7 +35,7 @@ def state_reach(model, sequences, *, steps=None, carry=True, at=None):
     have a timestep `at`, and t.
     """
     # Carried, windows give what one long pass does: it is measured in one.
-    one = check_flag("carry", carry)
+    one = check.flag("carry", carry)
     return _reach(model, _windowed(model, sequences, steps, at=at, one=one), sequences)
 
 
@@ -163,8 +154,8 @@ def _check_followed(model, inputs):
             f"`model` must be a built Keras model. Received: {type(model).__name__}. Let it start "
             "with `keras.Input`."
         )
-    inputs = [inputs] if len(entries) == 1 else check_list("inputs", inputs, "the model's inputs")
-    arrays = [as_array("inputs", x, hint="`pad_batch(x)` makes them equal.") for x in inputs]
+    inputs = [inputs] if len(entries) == 1 else check.listed("inputs", inputs, "the model's inputs")
+    arrays = [check.as_array("inputs", x, hint="`pad_batch(x)` makes them equal.") for x in inputs]
     if len(arrays) != len(entries) or not all(map(_fits, arrays, entries)):
         found = " and ".join(f"shape {array.shape} of dtype {array.dtype}" for array in arrays)
         raise ValueError(
@@ -199,13 +190,13 @@ def _windowed(model, sequences, steps, *, mask=None, at=None, one=False):
     one window for all.
     """
     engine.check_windowed(model)
-    sequences = check_sequences(sequences)
+    sequences = check.sequences(sequences)
     longest = max(map(len, sequences))
-    steps = check_steps(longest if steps is None else steps, longest)
+    steps = check.steps(longest if steps is None else steps, longest)
     steps = longest if one else steps
     if at is not None:
         last = f"the last timestep ({longest - 1})"
-        at = check_whole_number("at", at, minimum=0, maximum=longest - 1, maximum_is=last)
+        at = check.whole_number("at", at, minimum=0, maximum=longest - 1, maximum_is=last)
         sequences = [sequence[: at + 1] for sequence in sequences if len(sequence) > at]
     lengths = np.array([len(sequence) for sequence in sequences])
     inputs, real = cut_windows(sequences, steps)
@@ -215,7 +206,7 @@ def _windowed(model, sequences, steps, *, mask=None, at=None, one=False):
                 "`mask` must go with a padded batch; `pad_batch(sequences)` gives both. "
                 f"Received: sequences of {lengths.min()} to {lengths.max()} timesteps."
             )
-        mask = check_mask(mask, (len(lengths), int(lengths[0])), axes=("batch", "timesteps"))
+        mask = check.mask(mask, (len(lengths), int(lengths[0])), axes=("batch", "timesteps"))
         real = cut_windows(mask[..., None], steps).inputs[..., 0]
     return lengths, *engine.as_model_inputs(model, inputs, real, "sequences")
 

@@ -7,18 +7,9 @@ zeros. The state that a stateful model holds is neither read nor changed.
 
 import numpy as np
 
-from helpers import engine
+from helpers import check, engine
 from helpers.quiet import HloProto, keras, tf
 from helpers.recurrence import count_to_last
-from helpers.validation import (
-    WINDOWS,
-    check_array,
-    check_fits,
-    check_flag,
-    check_mask,
-    check_numbers,
-    check_whole_number,
-)
 from helpers.windows import last_windows
 
 _MAKE_WINDOWS = "`split_windows(sequences, steps)` makes them: pass its `inputs` and its `mask`."
@@ -68,8 +59,8 @@ def train_windows(
         single batches are not called: an epoch runs as one compiled program.
     """
     callbacks = _check_callbacks(callbacks)
-    epochs = check_whole_number("epochs", epochs)
-    carry = tf.constant(check_flag("carry", carry))
+    epochs = check.whole_number("epochs", epochs)
+    carry = tf.constant(check.flag("carry", carry))
     run_epoch = _runner(model, epoch_data(model, inputs, targets, mask, counts), carry)
     validate = dict
     if validation is not None:
@@ -96,7 +87,7 @@ def predict_windows(model, inputs, *, mask=None, carry=True):
     """
     engine.check_windowed(model)
     inputs, mask = _check_inputs(model, inputs, mask)
-    carry = check_flag("carry", carry)
+    carry = check.flag("carry", carry)
     outputs = engine.run_windows(model, "outputs", inputs, mask, carry=carry)
     if engine.returns_sequences(model):
         outputs[~mask] = 0.0
@@ -226,7 +217,7 @@ def _build_variables(model, tensors):
 
 
 def _check_inputs(model, inputs, mask):
-    inputs = check_array(inputs, "inputs", (*WINDOWS, "features"), hint=_MAKE_WINDOWS)
+    inputs = check.array(inputs, "inputs", (*check.WINDOWS, "features"), hint=_MAKE_WINDOWS)
     return engine.as_model_inputs(model, inputs, mask, "inputs")
 
 
@@ -268,7 +259,7 @@ def _check_counts(model, counts, mask):
         return counts & mask.any(axis=-1)
     if counts is None:
         return mask
-    counts = mask & check_mask(counts, mask.shape, name="counts")
+    counts = mask & check.mask(counts, mask.shape, name="counts")
     if not counts.any():
         raise ValueError("`counts` must hold a real timestep that counts. Received: none.")
     return counts
@@ -277,8 +268,8 @@ def _check_counts(model, counts, mask):
 def _check_targets(model, targets, counts):
     """Return the targets if their axes fit the windows, so that no loss can broadcast them."""
     sequences, outputs = engine.returns_sequences(model), model.output_shape[-1]
-    axes, counting = (WINDOWS, counts) if sequences else (("batch",), counts.any(axis=0))
-    targets = check_numbers("targets", targets)
+    axes, counting = (check.WINDOWS, counts) if sequences else (("batch",), counts.any(axis=0))
+    targets = check.numbers("targets", targets)
     last = targets.shape[counting.ndim :]
     # One output of a last-step model: there Keras adds the axis rightly.
     free = not _would_broadcast(model.loss) or (outputs == 1 and not sequences)
@@ -292,8 +283,8 @@ def _check_targets(model, targets, counts):
     if not counting.all():  # NaN or no class would stop Keras where none counts, too
         where = counting.reshape(counting.shape + (1,) * len(last))
         targets = np.where(where, targets, 0)
-    check_array(targets, "targets", (*axes, "outputs")[: targets.ndim])
-    check_fits("targets", targets, model.compute_dtype)
+    check.array(targets, "targets", (*axes, "outputs")[: targets.ndim])
+    check.fits("targets", targets, model.compute_dtype)
     return targets
 
 

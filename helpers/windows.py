@@ -8,19 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.validation import (
-    ONE_FEATURE,
-    SEQUENCE,
-    as_array,
-    check_array,
-    check_choice,
-    check_lengths,
-    check_list,
-    check_number,
-    check_sequences,
-    check_steps,
-    check_whole_number,
-)
+from helpers import check
 
 
 class Padded(NamedTuple):
@@ -59,10 +47,10 @@ def pad_batch(sequences, *, timesteps=None, padding="post", value=0.0):
     >>> padded.inputs[..., 0].tolist(), padded.mask.tolist()
     ([[1.0, 2.0], [3.0, -1.0]], [[True, True], [True, False]])
     """
-    sequences = check_sequences(sequences)
+    sequences = check.sequences(sequences)
     lengths = [len(sequence) for sequence in sequences]
     longest = max(lengths)
-    timesteps = check_whole_number("timesteps", longest if timesteps is None else timesteps)
+    timesteps = check.whole_number("timesteps", longest if timesteps is None else timesteps)
     if timesteps < longest:
         raise ValueError(
             f"`timesteps` must be at least the longest sequence ({longest} timesteps): padding "
@@ -83,10 +71,10 @@ def length_mask(lengths, timesteps, *, padding="post"):
     >>> length_mask([1, 3], 3, padding="pre").tolist()
     [[False, False, True], [True, True, True]]
     """
-    timesteps = check_whole_number("timesteps", timesteps)
-    lengths = check_lengths(lengths, timesteps)[:, None]
+    timesteps = check.whole_number("timesteps", timesteps)
+    lengths = check.lengths(lengths, timesteps)[:, None]
     position = np.arange(timesteps)
-    if check_choice("padding", padding, ("post", "pre")) == "pre":
+    if check.choice("padding", padding, ("post", "pre")) == "pre":
         position = position[::-1]
     return position < lengths
 
@@ -104,8 +92,8 @@ def split_windows(sequences, steps, *, value=0.0):
     >>> windows.inputs[..., 0].tolist()
     [[[1.0, 2.0], [4.0, 0.0]], [[3.0, 0.0], [0.0, 0.0]]]
     """
-    sequences = check_sequences(sequences)
-    steps = check_steps(steps, max(map(len, sequences)))
+    sequences = check.sequences(sequences)
+    steps = check.steps(steps, max(map(len, sequences)))
     return cut_windows(sequences, steps, value=value)
 
 
@@ -133,14 +121,14 @@ def join_windows(windows, lengths):
     >>> [row[:, 0].tolist() for row in join_windows(split_windows(sequences, 2), [3, 1])]
     [[1.0, 2.0, 3.0], [4.0]]
     """
-    windows = as_array("windows", windows.inputs if isinstance(windows, Windows) else windows)
+    windows = check.as_array("windows", windows.inputs if isinstance(windows, Windows) else windows)
     if windows.ndim < 3 or 0 in windows.shape:
         raise ValueError(
             "`windows` must have the axes (n_windows, batch, steps, …), none of them empty. "
             f"Received: an array of shape {windows.shape}."
         )
     rows = as_rows(windows)
-    lengths = check_lengths(lengths, rows.shape[1])
+    lengths = check.lengths(lengths, rows.shape[1])
     if len(lengths) != len(rows):
         raise ValueError(
             f"`lengths` must have one entry for each of the {len(rows)} rows of the batch. "
@@ -172,12 +160,12 @@ def sliding_windows(series, steps, *, stride=1, horizon=1, sampling=1):
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]], [3.0, 4.0])
     """
     named = _named_series(series)
-    steps = check_whole_number("steps", steps)
-    stride = check_whole_number("stride", stride)
-    sampling = check_whole_number("sampling", sampling)
+    steps = check.whole_number("steps", steps)
+    stride = check.whole_number("stride", stride)
+    sampling = check.whole_number("sampling", sampling)
     several = isinstance(horizon, (list, tuple, range)) or np.ndim(horizon)
-    horizons = check_list("horizon", horizon, "whole numbers") if several else [horizon]
-    horizons = [check_whole_number("horizon", each) for each in horizons]
+    horizons = check.listed("horizon", horizon, "whole numbers") if several else [horizon]
+    horizons = [check.whole_number("horizon", each) for each in horizons]
     span, last = (steps - 1) * sampling + 1, max(horizons)
     found = []
     for name, one in named.items():
@@ -212,9 +200,9 @@ def fold_series(series, batch_size):
     >>> fold_series(np.arange(6)[:, None], 2)[..., 0].tolist()
     [[0, 1, 2], [3, 4, 5]]
     """
-    series = check_array(series, "series", SEQUENCE, hint=ONE_FEATURE)
+    series = check.array(series, "series", check.SEQUENCE, hint=check.ONE_FEATURE)
     timesteps = len(series)
-    batch_size = check_whole_number(
+    batch_size = check.whole_number(
         "batch_size", batch_size, maximum=timesteps, maximum_is=f"the series' {timesteps} timesteps"
     )
     if extra := timesteps % batch_size:
@@ -246,8 +234,8 @@ def bucket_by_length(lengths, n_buckets):
     >>> [rows.tolist() for rows in bucket_by_length([7, 12, 4, 11], 2)]
     [[2, 0], [3, 1]]
     """
-    lengths = check_lengths(lengths)
-    n_buckets = check_whole_number(
+    lengths = check.lengths(lengths)
+    n_buckets = check.whole_number(
         "n_buckets", n_buckets, maximum=len(lengths), maximum_is=f"the {len(lengths)} rows"
     )
     return np.array_split(np.argsort(lengths, kind="stable"), n_buckets)
@@ -255,11 +243,12 @@ def bucket_by_length(lengths, n_buckets):
 
 def _named_series(series):
     """Return each series as an array, by its name in a message."""
-    options = {"hint": f"{ONE_FEATURE} Several series are a list of them.", "finite": False}
-    if isinstance(series, (list, tuple)) and any(as_array("series", s).ndim > 1 for s in series):
-        arrays = check_sequences(series, "series", **options)
+    options = {"hint": f"{check.ONE_FEATURE} Several series are a list of them.", "finite": False}
+    several = isinstance(series, (list, tuple))
+    if several and any(check.as_array("series", one).ndim > 1 for one in series):
+        arrays = check.sequences(series, "series", **options)
         return {f"series[{i}]": array for i, array in enumerate(arrays)}
-    return {"series": check_array(series, "series", SEQUENCE, **options)}
+    return {"series": check.array(series, "series", check.SEQUENCE, **options)}
 
 
 def _filled(mask, sequences, value):
@@ -273,7 +262,7 @@ def _filled(mask, sequences, value):
 
 def _as_padding(value, sequences):
     """Return what padding holds, in the sequences' dtype."""
-    value = check_number("value", value)
+    value = check.number("value", value)
     dtype = np.result_type(*{sequence.dtype for sequence in sequences})
     with np.errstate(over="ignore", invalid="ignore"):
         held = value.astype(dtype)

@@ -44,6 +44,7 @@ MEMORY = 8  # GiB of addresses beyond those in use when the calls begin
 
 # What trusts its caller, which has checked. No notebook calls these; a test holds it.
 INSIDE = {
+    "check": None,
     "engine": None,
     "exercises": ["feedback", "filled_in", "answer_of"],
     "explorers": ["plural", "labelled_*"],
@@ -56,7 +57,6 @@ INSIDE = {
     "recurrence": None,
     "server": None,
     "training": ["epoch_data", "epoch_program"],
-    "validation": None,
     "windows": ["as_rows", "cut_windows", "last_windows"],
 }
 # These train or compile when their arguments are right: one call in so many of the others'.

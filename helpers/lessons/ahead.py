@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers import plots
+from helpers import check, plots
 from helpers.data import load_sunspots
 from helpers.exercises import AnswerError, answer_of, feedback
 from helpers.explorers import Explorer, Position, labelled_buttons, labelled_slider
 from helpers.quiet import keras
-from helpers.validation import check_array, check_choice, check_whole_number
 from helpers.windows import sliding_windows
 
 LEVEL, SUNSPOTS = "level", "sunspots"
@@ -71,8 +70,8 @@ def make_level(timesteps, *, seed=0):
 
     Each value is 0.9 times the one before plus a normal random number: (timesteps, 1).
     """
-    timesteps = check_whole_number("timesteps", timesteps, maximum=1_000_000)
-    seed = check_whole_number("seed", seed, minimum=0)
+    timesteps = check.whole_number("timesteps", timesteps, maximum=1_000_000)
+    seed = check.whole_number("seed", seed, minimum=0)
     level = np.random.default_rng(seed).normal(size=timesteps)
     for t in range(1, timesteps):
         level[t] += 0.9 * level[t - 1]
@@ -81,7 +80,7 @@ def make_level(timesteps, *, seed=0):
 
 def task_of(subject, seed):
     """Return the `Task` of a subject; the level of each seed is another one."""
-    check_choice("subject", subject, (LEVEL, SUNSPOTS))
+    check.choice("subject", subject, (LEVEL, SUNSPOTS))
     if subject == LEVEL:
         return Task(make_level(2500, seed=seed), 2000, 12, 24, 8, 10)
     numbers = load_sunspots().numbers[:, None]
@@ -135,7 +134,7 @@ def simple_forecasts(subject, task):
 def rmse(forecasts, truth):
     """Return the root mean square error over the first axis: (n, ahead) gives (ahead,)."""
     axes = ("n", "ahead")[: max(1, np.ndim(truth))]
-    forecasts, truth = check_array(forecasts, "forecasts", axes), check_array(truth, "truth", axes)
+    forecasts, truth = check.array(forecasts, "forecasts", axes), check.array(truth, "truth", axes)
     if forecasts.shape not in (truth.shape, (len(truth), 1)):  # one forecast may be for all
         raise ValueError(
             f"`forecasts` must have the shape {truth.shape} of `truth`, or one column. "
@@ -163,8 +162,8 @@ def show_paths(pasts, paths):
 
     `pasts` are (n, steps, 1), `paths` (n, ahead).
     """
-    pasts = check_array(pasts, "pasts", ("n", "steps", "features"))
-    paths = check_array(paths, "paths", ("n", "ahead"))
+    pasts = check.array(pasts, "pasts", ("n", "steps", "features"))
+    paths = check.array(paths, "paths", ("n", "ahead"))
     (ax,) = plots.new_axes(height=3.4)
     steps, ahead = pasts.shape[1], paths.shape[1]
 
@@ -191,8 +190,8 @@ def explore_lag(forecast, truth, *, positions=()):
 
     Both are (timesteps,): what was forecast for each timestep, and what came.
     """
-    forecast = check_array(forecast, "forecast", ("timesteps",))
-    truth = check_array(truth, "truth", ("timesteps",))
+    forecast = check.array(forecast, "forecast", ("timesteps",))
+    truth = check.array(truth, "truth", ("timesteps",))
     if len(forecast) != len(truth):
         raise ValueError(
             "`forecast` must have as many timesteps as `truth`. Received: "

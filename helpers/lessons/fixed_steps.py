@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers import plots
+from helpers import check, plots
 from helpers.exercises import AnswerError, answer_of, feedback
 from helpers.explorers import (
     CARRY_STYLE,
@@ -21,7 +21,6 @@ from helpers.explorers import (
 )
 from helpers.probes import trace_states
 from helpers.quiet import keras
-from helpers.validation import check_whole_number
 from helpers.windows import fold_series, split_windows
 
 STATES = (
@@ -117,7 +116,7 @@ def show_rows(rows):
     same row. On the left the series is folded and then cut; on the right it is cut, and the windows
     are stacked in their order in time.
     """
-    rows = check_whole_number("rows", rows)
+    rows = check.whole_number("rows", rows)
     if _TIMESTEPS // _STEPS % rows:
         raise ValueError(
             f"`rows` must be 1, 2, 3 or 6, so that {_TIMESTEPS} timesteps fill windows of "

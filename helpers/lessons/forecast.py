@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers import plots
+from helpers import check, plots
 from helpers.exercises import AnswerError, answer_of, feedback
 from helpers.explorers import Explorer, Position, labelled_buttons, labelled_slider
-from helpers.validation import check_array, check_numbers
 from helpers.windows import sliding_windows
 
 SHUFFLED, CUT_FIRST, SPLIT_FIRST = "shuffled", "cut, then split", "split, then cut"
@@ -69,8 +68,8 @@ class Scores(NamedTuple):
 
 def rmse(forecast, truth):
     """Return the root of the mean squared error, in the unit of the series."""
-    forecast = check_numbers("forecast", forecast)
-    truth = check_array(truth, "truth", [f"axis {n}" for n in range(forecast.ndim)])
+    forecast = check.numbers("forecast", forecast)
+    truth = check.array(truth, "truth", [f"axis {n}" for n in range(forecast.ndim)])
     if forecast.shape != truth.shape:
         raise ValueError(
             f"`truth` must have the shape of `forecast`, {forecast.shape}: else one would be "
@@ -85,8 +84,8 @@ def by_heart(windows, targets, asked):
     This is what over-fitting comes to: it knows the training windows and nothing else.
     """
     axes = ("n", "steps", "features")
-    windows, asked = (check_array(w, n, axes) for w, n in ((windows, "windows"), (asked, "asked")))
-    targets = check_numbers("targets", targets)
+    windows, asked = (check.array(w, n, axes) for w, n in ((windows, "windows"), (asked, "asked")))
+    targets = check.numbers("targets", targets)
     if targets.shape[:1] != windows.shape[:1]:
         raise ValueError(
             f"`targets` must have an entry for each of the {len(windows)} windows. "

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers import plots
+from helpers import check, plots
 from helpers.exercises import AnswerError, answer_of, feedback
 from helpers.explorers import (
     Explorer,
@@ -17,13 +17,6 @@ from helpers.explorers import (
 )
 from helpers.models import build_rnn
 from helpers.training import epoch_mebibytes
-from helpers.validation import (
-    check_array,
-    check_lengths,
-    check_list,
-    check_steps,
-    check_whole_number,
-)
 from helpers.windows import bucket_by_length, length_mask, split_windows
 
 COST_POSITIONS = [
@@ -104,7 +97,7 @@ def show_answers(lengths, alone, ways):
     ways : dict
         Name to answers (batch, 1), for one to three ways.
     """
-    lengths = check_lengths(lengths)
+    lengths = check.lengths(lengths)
     if not isinstance(ways, dict) or not 1 <= len(ways) <= 3:
         raise TypeError(
             f"`ways` must be a dictionary of one to three names to answers. Received: {ways!r}."
@@ -122,7 +115,7 @@ def show_answers(lengths, alone, ways):
 
 
 def _answers(name, values, batch):
-    values = check_array(values, name, ("batch", "outputs"))
+    values = check.array(values, name, ("batch", "outputs"))
     if values.shape != (batch, 1):
         raise ValueError(
             f"`{name}` must have one answer for each of the {batch} sequences: ({batch}, 1). "
@@ -185,10 +178,10 @@ def measure_costs(series, *, steps, batch_size):
         Turns are counted. Memory is what the compiler sets aside for one batch: data, weights,
         and all that backpropagation keeps of a window.
     """
-    series = check_array(series, "series", ("batch", "timesteps", "features"))
+    series = check.array(series, "series", ("batch", "timesteps", "features"))
     rows, timesteps, _ = series.shape
-    steps = check_steps(steps, timesteps)
-    batch_size = check_whole_number("batch_size", batch_size, maximum=rows)
+    steps = check.steps(steps, timesteps)
+    batch_size = check.whole_number("batch_size", batch_size, maximum=rows)
     if rows % batch_size:
         raise ValueError(
             f"`batch_size` must divide the {rows} rows of `series`, so that all batches are equal. "
@@ -221,7 +214,7 @@ def explore_cost(costs, *, positions=()):
 
     `costs` is the list of `Cost` that `measure_costs` returns.
     """
-    costs = check_list("costs", costs, "the results of `measure_costs`")
+    costs = check.listed("costs", costs, "the results of `measure_costs`")
     for i, cost in enumerate(costs):
         if not isinstance(cost, Cost):
             raise TypeError(
@@ -282,7 +275,7 @@ def explore_padding(lengths, *, positions=()):
     Without sorting, the sequences are shuffled, the same way each time. `lengths` are the
     timesteps of each sequence.
     """
-    lengths = check_lengths(lengths)
+    lengths = check.lengths(lengths)
     shuffled = np.random.default_rng(0).permutation(len(lengths))
     (ax,) = plots.new_axes(height=3.6)
 

@@ -5,11 +5,10 @@ from functools import partial
 import ipywidgets as widgets
 import numpy as np
 
-from helpers import plots
+from helpers import check, plots
 from helpers.exercises import AnswerError, answer_of, feedback
 from helpers.explorers import LABEL, Explorer, Position
 from helpers.quiet import keras
-from helpers.validation import check_whole_number
 
 _N_CALLS = 4
 _TWO_EPOCHS, _VALIDATED = "fit, 2 epochs", "fit, 2 epochs, validation"
@@ -48,7 +47,7 @@ def build_diary(batch_size):
     keras.Sequential
         Maps (batch, timesteps, 1) to the state after the last timestep, (batch, 1).
     """
-    batch_size = check_whole_number("batch_size", batch_size)
+    batch_size = check.whole_number("batch_size", batch_size)
     model = keras.Sequential([keras.Input((None, 1), batch_size=batch_size)])
     model.add(keras.layers.SimpleRNN(1, activation="linear", use_bias=False, stateful=True))
     model.set_weights([np.array([[1.0]]), np.array([[10.0]])])

@@ -7,11 +7,10 @@ from typing import NamedTuple
 import ipywidgets as widgets
 import numpy as np
 
-from helpers import plots
+from helpers import check, plots
 from helpers.exercises import AnswerError, answer_of, feedback
 from helpers.explorers import LABEL, Explorer, Position, labelled_slider, plural
 from helpers.quiet import keras
-from helpers.validation import check_sequences
 from helpers.windows import length_mask, pad_batch
 
 UNMASKED = {"facecolor": "#E69F00", "edgecolor": "#7A4B00", "hatch": "xx"}
@@ -103,7 +102,7 @@ def explore_layers(sequences):
     -------
     Explorer
     """
-    sequences = check_sequences(sequences)
+    sequences = check.sequences(sequences)
     longest = _check_longest(sequences)
     most = longest * 3 // 2
     inputs = pad_batch(sequences, timesteps=most).inputs

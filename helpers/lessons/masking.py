@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers import plots
+from helpers import check, plots
 from helpers.exercises import AnswerError, answer_of, feedback
 from helpers.explorers import (
     Explorer,
@@ -12,7 +12,6 @@ from helpers.explorers import (
     labelled_slider,
 )
 from helpers.probes import trace_states
-from helpers.validation import check_sequences, check_whole_number
 from helpers.windows import length_mask, pad_batch
 
 # For the lesson's batch of 7, 12 and 4 timesteps.
@@ -69,11 +68,11 @@ def explore_masks(model, sequences, *, timesteps=None, positions=()):
     positions : sequence of Position
         Of the controls `length`, `padding`, `mask` and `sequence`.
     """
-    sequences = check_sequences(sequences)
+    sequences = check.sequences(sequences)
     longest = max(map(len, sequences))
     if timesteps is None:
         timesteps = 2 * longest
-    most = check_whole_number("timesteps", timesteps, minimum=longest, maximum=10_000)
+    most = check.whole_number("timesteps", timesteps, minimum=longest, maximum=10_000)
     alone = [trace_states(model, sequence[None])[0, -1] for sequence in sequences]
     (ax,) = plots.new_axes(height=3.6)
 

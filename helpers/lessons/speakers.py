@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers import plots
+from helpers import check, plots
 from helpers.data import JapaneseVowels, Utterances, load_japanese_vowels
 from helpers.exercises import AnswerError, answer_of, feedback
 from helpers.explorers import (
@@ -20,7 +20,6 @@ from helpers.explorers import (
 from helpers.models import build_rnn
 from helpers.probes import gradient_reach
 from helpers.quiet import keras, tf
-from helpers.validation import check_array, check_flag, check_whole_number
 from helpers.windows import pad_batch
 
 LENGTHS, SIDES = (29, 50, 100), ("post", "pre")
@@ -72,7 +71,7 @@ def standardised_vowels():
 
 def build_reader(*, seed, mask=False, cell="lstm"):
     """Return the lesson's model, compiled, with the first weights that `seed` gives."""
-    seed, mask = check_whole_number("seed", seed, minimum=0), check_flag("mask", mask)
+    seed, mask = check.whole_number("seed", seed, minimum=0), check.flag("mask", mask)
     keras.utils.set_random_seed(seed)
     reader = build_rnn(
         48,
@@ -258,9 +257,9 @@ def explore_gradient(model, sequence, *, timesteps=100, positions=()):
     timesteps : int
         The longest padding to offer; the slider starts there.
     """
-    sequence = check_array(sequence, "sequence", ("timesteps", "features"))
+    sequence = check.array(sequence, "sequence", ("timesteps", "features"))
     real = len(sequence)
-    most = check_whole_number("timesteps", timesteps, minimum=real, maximum=1000)
+    most = check.whole_number("timesteps", timesteps, minimum=real, maximum=1000)
     masking = keras.layers.Masking(0.0)
     masked = keras.Sequential([keras.Input((None, sequence.shape[1])), masking, *model.layers])
     gradient = {False: _gradient_of(model), True: _gradient_of(masked)}

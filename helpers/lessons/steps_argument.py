@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers import plots
+from helpers import check, plots
 from helpers.exercises import AnswerError, answer_of, feedback
 from helpers.explorers import (
     Explorer,
@@ -17,7 +17,6 @@ from helpers.explorers import (
     plural,
 )
 from helpers.quiet import keras, tf
-from helpers.validation import check_array, check_whole_number
 from helpers.windows import sliding_windows
 
 AGAIN = {"facecolor": "#E69F00", "edgecolor": "#7A4B00", "hatch": "xx"}
@@ -126,7 +125,7 @@ def _check_data(data):
     gives = (tf.data.Dataset, keras.utils.PyDataset)
     if len(data) == 1 and (hasattr(data[0], "__next__") or isinstance(data[0], gives)):
         return
-    shapes = [check_array(each, "data", ("rows", "1")).shape for each in data]
+    shapes = [check.array(each, "data", ("rows", "1")).shape for each in data]
     if len(shapes) != 2 or shapes[0] != shapes[1] or shapes[0][1] != 1:
         raise ValueError(
             "`data` must be `x, y`, both of shape (rows, 1), or one dataset, generator or "
@@ -140,9 +139,9 @@ def explore_epochs(n_rows=10, *, batch_size=4, steps_per_epoch=2, epochs=4):
     The arguments say where the sliders start: 1 to 16 rows, 1 to 6 of the others;
     `steps_per_epoch` is not given if None.
     """
-    check_whole_number("n_rows", n_rows, maximum=_MOST_ROWS)
+    check.whole_number("n_rows", n_rows, maximum=_MOST_ROWS)
     if steps_per_epoch is not None:
-        steps_per_epoch = check_whole_number("steps_per_epoch", steps_per_epoch, maximum=_MOST)
+        steps_per_epoch = check.whole_number("steps_per_epoch", steps_per_epoch, maximum=_MOST)
     (ax,) = plots.new_axes(height=4.4)
 
     def draw(source, n_rows, batch_size, steps_per_epoch, epochs):
@@ -235,7 +234,7 @@ def explore_targets(timesteps=20, *, steps=5, stride=1, horizon=1):
 
     The series has `timesteps`, at least 10; the others say where their sliders start.
     """
-    timesteps = check_whole_number("timesteps", timesteps, minimum=10, maximum=200)
+    timesteps = check.whole_number("timesteps", timesteps, minimum=10, maximum=200)
     series = np.arange(timesteps)[:, None]
     above, below = plots.new_axes(2, height=6.4)
 

@@ -4,10 +4,9 @@ from numbers import Real
 
 import numpy as np
 
-from helpers import plots
+from helpers import check, plots
 from helpers.exercises import AnswerError, answer_of, feedback, filled_in
 from helpers.explorers import Explorer, Position, plural
-from helpers.validation import check_steps, check_whole_number
 
 WINDOWS = [
     Position(
@@ -54,10 +53,10 @@ def show_four_steps(*, timesteps, steps, batch_size, batches):
     Explorer
         A picture without controls, and the same in words.
     """
-    timesteps = check_whole_number("timesteps", timesteps, maximum=_MOST_TIMESTEPS)
-    steps = check_steps(steps, timesteps)
-    batch_size = check_whole_number("batch_size", batch_size, maximum=_ROWS)
-    batches = check_whole_number("batches", batches)
+    timesteps = check.whole_number("timesteps", timesteps, maximum=_MOST_TIMESTEPS)
+    steps = check.steps(steps, timesteps)
+    batch_size = check.whole_number("batch_size", batch_size, maximum=_ROWS)
+    batches = check.whole_number("batches", batches)
     (ax,) = plots.new_axes(height=4.4)
     _frame_four_steps(ax, -(-timesteps // steps) * steps)
 

@@ -3,13 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from helpers import plots
+from helpers import check, plots
 from helpers.explorers import CARRY_STYLE, Explorer, Position, Trainer, labelled_slider
 from helpers.lessons.choose_your_steps import comparison as rules
 from helpers.lessons.choose_your_steps.comparison import CARRIED, CUT, OVERLAPPING, typical
 from helpers.lessons.choose_your_steps.task import COMPARE, LAST, STOP, Task, baseline_errors
 from helpers.lessons.choose_your_steps.text_files import check_made, refusal
-from helpers.validation import check_list, check_whole_number
 
 _POINT = {"linestyle": "", "markersize": 8}
 _STYLES = {
@@ -52,7 +51,7 @@ class _Laboratory(Explorer):
 
     def train(self, steps):
         """Measure these window lengths in the background; too long ones are left out."""
-        steps = [check_whole_number("steps", n) for n in check_list("steps", steps, "lengths")]
+        steps = [check.whole_number("steps", n) for n in check.listed("steps", steps, "lengths")]
         self.trainer.start([n for n in steps if n <= self._longest] or [self._longest])
 
     @property

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from helpers import check
 from helpers.lessons.choose_your_steps import text_files
 from helpers.lessons.choose_your_steps.text_files import check_made, counted, quoted, refusal
-from helpers.validation import check_flag
 
 _PARTS = {  # of a moment: its words, its largest number, its seconds
     "year": (r"year|yr|yyyy|jahr|année|annee|año|anno", 2300, 0),
@@ -273,7 +273,7 @@ def make_sequences(table, values, *, id=(), time=(), fill_gaps=False):
     table = table if isinstance(table, pd.DataFrame) else read_table(table)
     roles = {"values": values, "id": id, "time": time}
     values, id, time = (_columns(table, role, columns) for role, columns in roles.items())
-    check_flag("fill_gaps", fill_gaps)
+    check.flag("fill_gaps", fill_gaps)
     notes = [*table.attrs.get("notes", [])]
     left = [c for c in table if c not in {*values, *id, *time}]
     notes += [f"Columns left out: {_listed(left)}."] if left else []

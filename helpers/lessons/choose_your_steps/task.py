@@ -4,13 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.validation import (
-    check_array,
-    check_flag,
-    check_list,
-    check_sequences,
-    check_whole_number,
-)
+from helpers import check
 
 STOP, COMPARE, LAST, END = 1, 2, 3, 4  # places in `cuts`: where these parts begin, and the end
 _BLOCKS = 8
@@ -50,11 +44,11 @@ def forecast_task(sequences, *, times=None, target=0, horizon=1, season=None, di
     `season` is in timesteps; None takes the highest peak of the autocorrelation. With
     `difference` models read changes and forecast the change, for series with a trend.
     """
-    sequences = [np.asarray(each, float) for each in check_sequences(sequences)]
+    sequences = [np.asarray(each, float) for each in check.sequences(sequences)]
     times = None if times is None else _check_times(times, sequences)
-    target = check_whole_number("target", target, minimum=0, maximum=sequences[0].shape[1] - 1)
-    horizon = check_whole_number("horizon", horizon)
-    difference = check_flag("difference", difference)
+    target = check.whole_number("target", target, minimum=0, maximum=sequences[0].shape[1] - 1)
+    horizon = check.whole_number("horizon", horizon)
+    difference = check.flag("difference", difference)
     used, times, cuts, notes = _cut(sequences, times, horizon, difference)
     values = [each[difference:, target] for each in used]
     known = [x[: cut[COMPARE]] for x, cut in zip(values, cuts, strict=True)]
@@ -104,8 +98,8 @@ def _squared(task, forecasts, part):
 
 
 def _check_times(times, sequences):
-    times = check_list("times", times, "the moments of each sequence")
-    times = [check_array(each, f"times[{n}]", ("timesteps",)) for n, each in enumerate(times)]
+    times = check.listed("times", times, "the moments of each sequence")
+    times = [check.array(each, f"times[{n}]", ("timesteps",)) for n, each in enumerate(times)]
     fit = [*map(len, times)] == [*map(len, sequences)]
     if not fit or any((np.diff(each) < 0).any() for each in times):
         raise ValueError(
@@ -185,7 +179,7 @@ def _baselines(task, known, season):
     longest, mean = max(known, key=len), np.concatenate(known).mean()
     found = {"copying": task.values, "the mean": [np.full(len(x), mean) for x in task.values]}
     if season is not None:
-        season = check_whole_number("season", season, minimum=2, maximum=len(longest) - 1)
+        season = check.whole_number("season", season, minimum=2, maximum=len(longest) - 1)
     if season := season or _season(longest):
         back = -task.horizon % season  # from the last value known
         found[f"one season before ({season})"] = [_back(x, back, mean) for x in task.values]

@@ -18,7 +18,7 @@ _ONE_SEQUENCE = (
 )
 
 
-def check_whole_number(name, value, *, minimum=1, maximum=None, maximum_is=""):
+def whole_number(name, value, *, minimum=1, maximum=None, maximum_is=""):
     """Return `value` as an `int` between `minimum` and `maximum`."""
     try:  # NumPy 2.1 takes its truth values for numbers, with a warning
         number = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
@@ -35,7 +35,7 @@ def check_whole_number(name, value, *, minimum=1, maximum=None, maximum_is=""):
     return number
 
 
-def check_number(name, value, *, dtype="float64"):
+def number(name, value, *, dtype="float64"):
     """Return `value` as an array without axes: one number, finite in `dtype`."""
     number = as_array(name, value)
     if number.ndim or number.dtype.kind not in "iuf" or not abs(number) <= np.finfo(dtype).max:
@@ -43,14 +43,14 @@ def check_number(name, value, *, dtype="float64"):
     return number
 
 
-def check_flag(name, value):
+def flag(name, value):
     """Return `value` as a `bool` if it is one."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"`{name}` must be True or False. Received: {name}={value!r}.")
     return bool(value)
 
 
-def check_list(name, values, of):
+def listed(name, values, of):
     """Return `values` as a list with at least one entry; `of` says what it lists."""
     if isinstance(values, (str, bytes, dict)) or not hasattr(values, "__iter__"):
         raise TypeError(f"`{name}` must be a list of {of}. Received: {name}={values!r}.")
@@ -60,14 +60,14 @@ def check_list(name, values, of):
     return values
 
 
-def check_steps(steps, longest):
+def steps(steps, longest):
     """Return `steps` as an `int` between 1 and the longest sequence."""
-    return check_whole_number(
+    return whole_number(
         "steps", steps, maximum=longest, maximum_is=f"the longest sequence ({longest} timesteps)"
     )
 
 
-def check_choice(name, value, choices):
+def choice(name, value, choices):
     """Return `value` if it is one of `choices`."""
     if not any(isinstance(value, type(choice)) and value == choice for choice in choices):
         listed = ", ".join(repr(choice) for choice in choices)
@@ -75,51 +75,51 @@ def check_choice(name, value, choices):
     return value
 
 
-def check_lengths(lengths, longest=None):
+def lengths(lengths, longest=None):
     """Return `lengths` as an array of whole numbers from 1 to `longest`, one a row."""
-    lengths = check_array(lengths, "lengths", ("batch",))
+    lengths = array(lengths, "lengths", ("batch",))
     limit = longest and f"{longest} timesteps"
     for extreme in (lengths.min(), lengths.max()):
-        check_whole_number("lengths", extreme, maximum=longest, maximum_is=limit)
+        whole_number("lengths", extreme, maximum=longest, maximum_is=limit)
     return lengths
 
 
-def check_sequences(sequences, name="sequences", *, hint=ONE_FEATURE, finite=True):
+def sequences(sequences, name="sequences", *, hint=ONE_FEATURE, finite=True):
     """Return a (batch, timesteps, features) array, or a list of (timesteps, features) ones.
 
-    In a list, all have the same number of features; `hint` and `finite` are as for `check_array`.
+    In a list, all have the same number of features; `hint` and `finite` are as for `array`.
     """
     if not isinstance(sequences, (list, tuple)):
-        return check_array(sequences, name, ("batch", *SEQUENCE), hint=_ONE_SEQUENCE)
+        return array(sequences, name, ("batch", *SEQUENCE), hint=_ONE_SEQUENCE)
     if not sequences:
         raise ValueError(f"`{name}` must hold at least one sequence. Received: an empty batch.")
     arrays = [
-        check_array(sequence, f"{name}[{i}]", SEQUENCE, hint=hint, finite=finite)
+        array(sequence, f"{name}[{i}]", SEQUENCE, hint=hint, finite=finite)
         for i, sequence in enumerate(sequences)
     ]
-    for i, array in enumerate(arrays):
-        if array.shape[1] != arrays[0].shape[1]:
+    for i, other in enumerate(arrays):
+        if other.shape[1] != arrays[0].shape[1]:
             raise ValueError(
                 f"`{name}` must all have the same number of features. Received: "
-                f"{arrays[0].shape[1]} features in sequence 0, {array.shape[1]} in sequence {i}."
+                f"{arrays[0].shape[1]} features in sequence 0, {other.shape[1]} in sequence {i}."
             )
     return arrays
 
 
-def check_array(values, name, axes, *, hint="", finite=True):
+def array(values, name, axes, *, hint="", finite=True):
     """Return `values` as a numeric array with the named axes, none of them empty.
 
     `hint` is the way out, for the message about the number of axes. With `finite`, the values are
     read, and NaN and infinity refused.
     """
-    values = check_numbers(name, values, hint=hint)
+    values = numbers(name, values, hint=hint)
     if values.ndim != len(axes) or 0 in values.shape:
         way_out = "" if values.ndim == len(axes) else hint
         raise ValueError(
             f"`{name}` must have {len(axes)} axes: ({', '.join(axes)}), none of them empty. "
             f"Received: an array of shape {values.shape}. {way_out}".rstrip()
         )
-    if finite and not all_finite(values):
+    if finite and not _all_finite(values):
         where = np.argwhere(~np.isfinite(values))[0]
         place = ", ".join(f"{axis} {i}" for axis, i in zip(axes, where, strict=True))
         raise ValueError(
@@ -129,7 +129,7 @@ def check_array(values, name, axes, *, hint="", finite=True):
     return values
 
 
-def check_mask(mask, shape, axes=WINDOWS, *, name="mask"):
+def mask(mask, shape, axes=WINDOWS, *, name="mask"):
     """Return `mask` as a boolean array of `shape`; all `True` if it is None."""
     if mask is None:
         return np.ones(shape, dtype=bool)
@@ -161,7 +161,7 @@ def as_array(name, values, *, hint=""):
         raise ValueError(f"{rule} {hint}".rstrip()) from None
 
 
-def check_numbers(name, values, *, hint=""):
+def numbers(name, values, *, hint=""):
     """Return `values` as an array of real numbers."""
     kind = type(values).__name__
     values = as_array(name, values, hint=hint)
@@ -175,19 +175,19 @@ def check_numbers(name, values, *, hint=""):
     return values
 
 
-def all_finite(values):
-    """Return whether an array holds neither NaN nor infinity."""
-    # A sum is finite unless a value is not, or the sum overflows: it spares a boolean copy.
-    with np.errstate(over="ignore", invalid="ignore"):
-        return values.dtype.kind != "f" or np.isfinite(values.sum()) or np.isfinite(values).all()
-
-
-def check_fits(name, values, dtype):
-    """Raise if finite numbers overflow the model's dtype."""
+def fits(name, values, dtype, mask=...):
+    """Raise if finite numbers, where `mask` is True, overflow the model's dtype."""
     with np.errstate(over="ignore"):
-        fit = all_finite(values.astype(dtype, copy=False))
-    if not fit:
+        values = values.astype(dtype, copy=False)
+    if not _all_finite(values) and not _all_finite(values[mask]):
         raise ValueError(
             f"`{name}` must fit the model's dtype ({dtype}). Received: numbers that overflow it. "
             "Scale them down."
         )
+
+
+def _all_finite(values):
+    """Return whether an array holds neither NaN nor infinity."""
+    # A sum is finite unless a value is not, or the sum overflows: it spares a boolean copy.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values.dtype.kind != "f" or np.isfinite(values.sum()) or np.isfinite(values).all()

@@ -163,7 +163,7 @@ def sliding_windows(series, steps, *, stride=1, horizon=1, sampling=1):
     steps = check.whole_number("steps", steps)
     stride = check.whole_number("stride", stride)
     sampling = check.whole_number("sampling", sampling)
-    several = isinstance(horizon, (list, tuple, range)) or np.ndim(horizon)
+    several = check.as_array("horizon", horizon).ndim
     horizons = check.listed("horizon", horizon, "whole numbers") if several else [horizon]
     horizons = [check.whole_number("horizon", each) for each in horizons]
     span, last = (steps - 1) * sampling + 1, max(horizons)

@@ -357,6 +357,10 @@ def test_what_is_no_whole_number_from_1_up_is_refused(name, call, bad_number, as
             lambda: sliding_windows(SERIES, 2, horizon=[]),
             ("`horizon` must hold at least one", "an empty list"),
         ),
+        "ragged horizons": (
+            lambda: sliding_windows(SERIES, 2, horizon=[1, [2]]),
+            ("`horizon` must be a rectangular array", "rows of unequal length"),
+        ),
         "batch_size divides not": (
             lambda: fold_series(SERIES, 4),
             ("`batch_size` must divide the series' 6 timesteps", "batch_size=4", "`series[2:]`"),

@@ -133,7 +133,7 @@ def simple_forecasts(subject, task):
 
 def rmse(forecasts, truth):
     """Return the root mean square error over the first axis: (n, ahead) gives (ahead,)."""
-    axes = ("n", "ahead")[: max(1, np.ndim(truth))]
+    axes = ("n", "ahead")[: max(1, check.as_array("truth", truth).ndim)]
     forecasts, truth = check.array(forecasts, "forecasts", axes), check.array(truth, "truth", axes)
     if forecasts.shape not in (truth.shape, (len(truth), 1)):  # one forecast may be for all
         raise ValueError(

@@ -17,9 +17,10 @@ from typing import NamedTuple
 import anywidget
 import ipywidgets as widgets
 import numpy as np
+from matplotlib.artist import setp
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
-from traitlets import Bool, Int, List, Unicode, observe, validate
+from traitlets import Any, Bool, List, Unicode, validate
 
 from helpers import pages, plots
 from helpers.numbers import numbers_of
@@ -95,11 +96,11 @@ class Explorer(widgets.VBox):
         """The controls' present values, by name."""
         return {name: control.value for name, control in self.controls.items()}
 
-    def look(self, values):
-        """Return the picture for `values`, (height, width, 4) pixels, and its words."""
+    def look(self, values, kind="PNG", **options):
+        """Return the picture for `values`, as a file of this kind in base64, and its words."""
         with self._drawing:
             words = self.draw(**values)
-            return self._canvas.pixels(), words
+            return self._canvas.file(kind, **options), words
 
     def save(self, path):
         """Save one page, as "reach.html", on which the controls work without Python.
@@ -133,9 +134,12 @@ class Explorer(widgets.VBox):
         if change is not None:
             self._says.value = ""  # it was said of another place
         with self._drawing:
-            pixels, self.words = self.look(self.values)
-            self._png = base64.b64encode(_png(pixels)).decode()
-            self.picture.value = _image(self._png, self.words, self.figure)
+            self._png, self.words = self.look(self.values, compress_level=1)
+            width, height = self.figure.bbox.size.astype(int)
+            self.picture.value = (
+                f'<img alt="{escape(self.words)}" src="data:image/png;base64,{self._png}" '
+                f'style="width:{width}px;max-width:100%;aspect-ratio:{width}/{height}">'
+            )
             self._readout.value = self.words
             self._numbers.text = numbers_of(self.figure) if self._numbers.opened else ""
 
@@ -168,12 +172,16 @@ class _Slider(anywidget.AnyWidget, widgets.ValueWidget):
 
     _esm, _css = _HERE / "slider.js", _HERE / "slider.css"
     description, names = Unicode().tag(sync=True), List().tag(sync=True)
-    index, disabled, plays = Int().tag(sync=True), Bool().tag(sync=True), Bool().tag(sync=True)
+    disabled, plays = Bool().tag(sync=True), Bool().tag(sync=True)
+    value = Any().tag(  # the page knows its place alone
+        sync=True,
+        to_json=lambda value, slider: slider._values.index(value),
+        from_json=lambda place, slider: slider._values[place],
+    )
 
     def __init__(self, description, options, value):
         self.options = list(options)
         names, self._values = map(list, zip(*options, strict=True))
-        self.min, self.max = self._values[0], self._values[-1]
         super().__init__(description=description, names=names, value=value)
         self.on_msg(self._walk)
 
@@ -186,17 +194,9 @@ class _Slider(anywidget.AnyWidget, widgets.ValueWidget):
             )
         return proposal["value"]
 
-    @observe("value")
-    def _find(self, change):
-        self.index = self._values.index(change["new"])
-
-    @observe("index")
-    def _take(self, change):
-        self.value = self._values[change["new"]]
-
     def _walk(self, _, place, buffers):
         """Go to a place for Play, and say when the picture is drawn."""
-        self.index = place
+        self.value = self._values[place]
         self.send("drawn")
 
 
@@ -232,12 +232,14 @@ class Trainer(widgets.HBox):
         self._ended.clear()
         self._button.description, self._button.icon = "Stop", "stop"
         self._bar.value = self._shown = 0.0
-        self._say("Preparing the model …")
+        self._status.value = "Preparing the model …"
         threading.Thread(target=self._run, args=arguments, daemon=True).start()
 
     def stop(self):
         """Ask the training to stop."""
-        self._say("Stopping …")  # first: the training's own last words may follow at once
+        self._status.value = (
+            "Stopping …"  # first: the last words of the training may follow at once
+        )
         self._stop.set()
 
     def wait(self):
@@ -253,7 +255,7 @@ class Trainer(widgets.HBox):
         now = time.monotonic()
         if (now - self._shown > 0.1 or share == 1) and not self._stop.is_set():
             self._shown, self._bar.value = now, share  # few messages keep the page quick
-            self._say(words)
+            self._status.value = words
         return self._stop.is_set()
 
     def _run(self, *arguments):
@@ -263,12 +265,9 @@ class Trainer(widgets.HBox):
             words = "Stopped." if self._stop.is_set() else "Done."
         except Exception as problem:  # a thread's error would vanish: show it
             words = f"{type(problem).__name__}: {problem}"
-        self._say(words)
+        self._status.value = words
         self._button.description, self._button.icon = "Train", "play"
         self._ended.set()
-
-    def _say(self, words):
-        self._status.value = words
 
     def _wait(self):
         # Not `Thread.join`: where that is interrupted, Python 3.11 takes the thread for ended.
@@ -359,33 +358,30 @@ def _reached(values, at):
 
 
 class _Canvas:
-    """A figure's pixels: axes and legends are drawn once, what moves between them each time."""
+    """A figure's picture: axes and legends are drawn once, what moves between them each time."""
 
     def __init__(self, figure):
         self.figure, self._canvas = figure, FigureCanvasAgg(figure)
         self._frame = self._background = None
 
-    def pixels(self):
+    def file(self, kind, **options):
+        """Return what is drawn now as a file of this kind, in base64."""
         if self._background is None:
             self.figure.draw_without_rendering()
             self.figure.set_layout_engine("none")  # found once: it doubles the time
         moving = plots.drawn_artists(self.figure)
         frame = [_frame_of(ax) for ax in self.figure.axes]
         if frame != self._frame:
-            self._frame = frame
-            self._draw_background(moving)
+            setp(moving, visible=False)
+            self._canvas.draw()
+            self._frame, self._background = frame, self._canvas.copy_from_bbox(self.figure.bbox)
+            setp(moving, visible=True)
         self._canvas.restore_region(self._background)
         for artist in sorted(moving, key=lambda artist: artist.zorder):
             artist.axes.draw_artist(artist)
-        return np.asarray(self._canvas.buffer_rgba())
-
-    def _draw_background(self, moving):
-        for artist in moving:
-            artist.set_visible(False)
-        self._canvas.draw()
-        self._background = self._canvas.copy_from_bbox(self.figure.bbox)
-        for artist in moving:
-            artist.set_visible(True)
+        picture, file = Image.fromarray(np.asarray(self._canvas.buffer_rgba())), io.BytesIO()
+        picture.convert("RGB").save(file, kind, **options)
+        return base64.b64encode(file.getvalue()).decode()
 
 
 def _frame_of(ax):
@@ -393,18 +389,3 @@ def _frame_of(ax):
     legend = ax.get_legend()
     names = () if legend is None else tuple(text.get_text() for text in legend.get_texts())
     return ax.get_xlim(), ax.get_ylim(), ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale(), names
-
-
-def _png(pixels):
-    """Return (height, width, 4) bytes as a PNG file."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).convert("RGB").save(file, "PNG", compress_level=1)
-    return file.getvalue()
-
-
-def _image(png, words, figure):
-    width, height = (figure.get_size_inches() * figure.dpi).astype(int)
-    return (
-        f'<img alt="{escape(words)}" src="data:image/png;base64,{png}" '
-        f'style="width:{width}px;max-width:100%;aspect-ratio:{width}/{height}">'
-    )

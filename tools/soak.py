@@ -120,7 +120,8 @@ def move(explorer, rng):
         return f"{chosen.description!r} pressed"
     control = explorer.controls[chosen]
     if hasattr(control, "options"):
-        control.index = int(rng.integers(len(control.options)))
+        option = control.options[rng.integers(len(control.options))]
+        control.value = option[1] if isinstance(option, tuple) else option
     elif isinstance(control.value, bool):
         control.value = not control.value
     else:  # a number entry

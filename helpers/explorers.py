@@ -9,7 +9,7 @@ import base64
 import io
 import threading
 import time
-from functools import cache
+from functools import cache, partial
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -65,31 +65,31 @@ class Explorer(widgets.VBox):
         for main in sliders[:1]:
             main.plays = True
         rows = [*controls.values(), *extra, self.picture, self._readout, self._numbers]
-        super().__init__([self._look_at(positions), *rows] if positions else rows)
+        super().__init__([self._look_at(), *rows] if positions else rows)
         self.add_class("explorer-of-lessons")
         self.redraw()
         for control in self.controls.values():
             control.observe(self.redraw, "value")
         self._numbers.observe(lambda _: self.redraw(), "opened")
 
-    def _look_at(self, positions):
-        def go(position):
-            with self._drawing:
-                self._moving = True  # one picture for all controls
-                try:
-                    for name, value in position.values.items():
-                        self.controls[name].value = value
-                finally:
-                    self._moving = False
-            self.redraw()
-            self._says.value = position.says
+    def _look_at(self):
+        """Return a button for each position, and room below for what it says."""
+        row = [widgets.Label("Look at this:", layout={"width": "9em"})]
+        for position in self.positions:
+            row.append(widgets.Button(description=position.name, layout={"width": "auto"}))
+            row[-1].on_click(partial(self._go, position))
+        return widgets.VBox([widgets.HBox(row, layout={"flex_flow": "row wrap"}), self._says])
 
-        buttons = [widgets.Button(description=p.name, layout={"width": "auto"}) for p in positions]
-        for button, position in zip(buttons, positions, strict=True):
-            button.on_click(lambda _, position=position: go(position))
-        label = widgets.Label("Look at this:", layout={"width": "9em"})
-        row = widgets.HBox([label, *buttons], layout={"flex_flow": "row wrap"})
-        return widgets.VBox([row, self._says])
+    def _go(self, position, _button):
+        with self._drawing:
+            self._moving = True  # one picture for all controls
+            try:
+                for name, value in position.values.items():
+                    self.controls[name].value = value
+            finally:
+                self._moving = False
+        self.redraw()
+        self._says.value = position.says
 
     @property
     def values(self):
@@ -161,9 +161,7 @@ class _Status(anywidget.AnyWidget):
 class _Numbers(anywidget.AnyWidget):
     """Tables of what a picture shows, sent while they are open."""
 
-    _esm = "".join(
-        (_HERE / name).read_text(encoding="utf-8") for name in ("table.js", "numbers.js")
-    )
+    _esm = "".join((_HERE / name).read_text("utf-8") for name in ("table.js", "numbers.js"))
     opened, text = Bool().tag(sync=True), Unicode().tag(sync=True)
 
 
@@ -205,31 +203,24 @@ class Trainer(widgets.HBox):
 
     The kernel keeps answering sliders and the button meanwhile. The button calls
     `work(*arguments())`, which calls `report` after each epoch and ends where that returns True.
-    Trainings of several explorers wait for one another.
+    Trainings of several explorers wait for one another. `busy` says whether one is under way.
     """
 
     _one_at_a_time = threading.Lock()  # they may share a model
 
     def __init__(self, work, arguments):
-        self._work, self._stop, self._ended = work, threading.Event(), threading.Event()
-        self._ended.set()
+        self._work, self.busy, self._stopping = work, False, False
         self._button = widgets.Button(description="Train", icon="play")
         self._bar = widgets.FloatProgress(0.0, max=1.0, description="training", style=LABEL)
         self._status = _Status()
         self._button.on_click(lambda _: self.stop() if self.busy else self.start(*arguments()))
         super().__init__([self._button, self._bar, self._status])
 
-    @property
-    def busy(self):
-        """Whether a training is under way."""
-        return not self._ended.is_set()
-
     def start(self, *arguments):
         """Begin `work(*arguments)`, unless a training is under way."""
         if self.busy:
             return
-        self._stop.clear()
-        self._ended.clear()
+        self.busy, self._stopping = True, False
         self._button.description, self._button.icon = "Stop", "stop"
         self._bar.value = self._shown = 0.0
         self._status.value = "Preparing the model …"
@@ -237,10 +228,8 @@ class Trainer(widgets.HBox):
 
     def stop(self):
         """Ask the training to stop."""
-        self._status.value = (
-            "Stopping …"  # first: the last words of the training may follow at once
-        )
-        self._stop.set()
+        self._status.value = "Stopping …"  # first: the training's last words may follow at once
+        self._stopping = True
 
     def wait(self):
         """Wait for the end of the training. Interrupting the kernel stops it, as Stop does."""
@@ -253,26 +242,25 @@ class Trainer(widgets.HBox):
     def report(self, share, words):
         """Show how much is done, from 0 to 1, and what; return whether to stop."""
         now = time.monotonic()
-        if (now - self._shown > 0.1 or share == 1) and not self._stop.is_set():
+        if (now - self._shown > 0.1 or share == 1) and not self._stopping:
             self._shown, self._bar.value = now, share  # few messages keep the page quick
             self._status.value = words
-        return self._stop.is_set()
+        return self._stopping
 
     def _run(self, *arguments):
         try:
             with self._one_at_a_time:
                 self._work(*arguments)
-            words = "Stopped." if self._stop.is_set() else "Done."
+            words = "Stopped." if self._stopping else "Done."
         except Exception as problem:  # a thread's error would vanish: show it
             words = f"{type(problem).__name__}: {problem}"
         self._status.value = words
         self._button.description, self._button.icon = "Train", "play"
-        self._ended.set()
+        self.busy = False
 
     def _wait(self):
-        # Not `Thread.join`: where that is interrupted, Python 3.11 takes the thread for ended.
-        while not self._ended.wait(0.2):  # on Windows, nothing interrupts without a limit
-            pass
+        while self.busy:  # not `Thread.join`: interrupted, Python 3.11 takes the thread for ended
+            time.sleep(0.02)
 
 
 def labelled_slider(label, value, low=None, high=None, *, options=()):
@@ -357,29 +345,27 @@ def _reached(values, at):
     return at + 1 - int(np.argmax(values > 1e-4 * values.max()))
 
 
-class _Canvas:
+class _Canvas(FigureCanvasAgg):
     """A figure's picture: axes and legends are drawn once, what moves between them each time."""
 
-    def __init__(self, figure):
-        self.figure, self._canvas = figure, FigureCanvasAgg(figure)
-        self._frame = self._background = None
+    _frame = _background = None
 
     def file(self, kind, **options):
         """Return what is drawn now as a file of this kind, in base64."""
-        if self._background is None:
+        if self._frame is None:
             self.figure.draw_without_rendering()
             self.figure.set_layout_engine("none")  # found once: it doubles the time
         moving = plots.drawn_artists(self.figure)
         frame = [_frame_of(ax) for ax in self.figure.axes]
         if frame != self._frame:
             setp(moving, visible=False)
-            self._canvas.draw()
-            self._frame, self._background = frame, self._canvas.copy_from_bbox(self.figure.bbox)
+            self.draw()
+            self._frame, self._background = frame, self.copy_from_bbox(self.figure.bbox)
             setp(moving, visible=True)
-        self._canvas.restore_region(self._background)
+        self.restore_region(self._background)
         for artist in sorted(moving, key=lambda artist: artist.zorder):
             artist.axes.draw_artist(artist)
-        picture, file = Image.fromarray(np.asarray(self._canvas.buffer_rgba())), io.BytesIO()
+        picture, file = Image.fromarray(np.asarray(self.buffer_rgba())), io.BytesIO()
         picture.convert("RGB").save(file, kind, **options)
         return base64.b64encode(file.getvalue()).decode()
 

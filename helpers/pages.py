@@ -46,18 +46,11 @@ def part(explorer):
     start = explorer.values
     axes = _axes(explorer, start)
     moved = {name for axis in axes for name in axis.sets[0]}
+    left = [each.description for name, each in explorer.controls.items() if name not in moved]
     data = _settings_of(explorer, axes, start)
-    picture, words = explorer.look(start, **_WEBP)  # last: its figure stands as it did
-    width, height = explorer.figure.bbox.size.astype(int)
-    return _TEMPLATES.get_template("explorer.html").render(
-        axes=axes,
-        left=[each.description for name, each in explorer.controls.items() if name not in moved],
-        data=data,
-        picture=picture,
-        words=words,
-        width=width,
-        height=height,
-    )
+    picture, _ = explorer.look(start, **_WEBP)  # last: its figure stands as it did
+    told = {"explorer": explorer, "axes": axes, "left": left, "data": data, "picture": picture}
+    return _TEMPLATES.get_template("explorer.html").render(told)
 
 
 def _settings_of(explorer, axes, start):
@@ -83,11 +76,8 @@ def _settings_of(explorer, axes, start):
 
 def _moved(axis, position, start):
     """Return the place to which a position moves an axis, or None if it leaves it alone."""
-    return (
-        axis.place(start | position.values)
-        if position.values.keys() & axis.sets[0].keys()
-        else None
-    )
+    meant = position.values.keys() & axis.sets[0]
+    return axis.place(start | position.values) if meant else None
 
 
 def _axes(explorer, start):

@@ -3,6 +3,7 @@
 import io
 import re
 import threading
+import time
 from base64 import b64decode
 from html import escape
 
@@ -337,7 +338,8 @@ def test_trainings_wait_for_one_another():
     first.start()
     assert began.wait(10)
     second.start()
-    assert not second._ended.wait(0.2)
+    time.sleep(0.1)
+    assert second.busy
     go.set()
     first.wait()
     second.wait()

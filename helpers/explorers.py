@@ -2,7 +2,7 @@
 
 Each `explore_…` returns an `Explorer` for the notebook to display; without a kernel the stored
 picture stays. `sequences` are a list of (timesteps_i, features) arrays, or one
-(batch, timesteps, features) array; `steps` and `at` say where their controls stand at first.
+(batch, timesteps, features) array; `steps` says where its slider stands at first.
 """
 
 import base64
@@ -170,7 +170,7 @@ class _Slider(anywidget.AnyWidget, widgets.ValueWidget):
 
     _esm, _css = _HERE / "slider.js", _HERE / "slider.css"
     description, names = Unicode().tag(sync=True), List().tag(sync=True)
-    disabled, plays = Bool().tag(sync=True), Bool().tag(sync=True)
+    plays = Bool().tag(sync=True)
     value = Any().tag(  # the page knows its place alone
         sync=True,
         to_json=lambda value, slider: slider._values.index(value),
@@ -309,11 +309,9 @@ def explore_windows(sequences, *, steps=5, positions=()):
     return Explorer(ax.figure, controls, draw, positions=positions)
 
 
-def explore_reach(model, sequences, *, steps=5, at=None, positions=()):
-    """Move `steps` and the output looked at, `at`, and see how far back state and gradient reach.
-
-    The state is carried at first, and the last output looked at if `at` is None.
-    """
+def explore_reach(model, sequences, *, steps=5, positions=()):
+    """Move `steps` and the output looked at, and see how far back state and gradient reach."""
+    last = len(split_windows(sequences, 1).mask) - 1
     (ax,) = plots.new_axes(height=3.8)
 
     @cache
@@ -331,10 +329,9 @@ def explore_reach(model, sequences, *, steps=5, at=None, positions=()):
             f"gradient reaches {learned} of them."
         )
 
-    longest = len(state_reach(model, sequences, at=at))
     controls = {
-        "steps": labelled_slider("steps", steps, 1, longest),
-        "at": labelled_slider("output at", longest - 1 if at is None else at, 0, longest - 1),
+        "steps": labelled_slider("steps", steps, 1, last + 1),
+        "at": labelled_slider("output at", last, 0, last),
         "carry": labelled_box("carry the state", True),
     }
     return Explorer(ax.figure, controls, draw, positions=positions)

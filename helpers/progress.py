@@ -53,12 +53,11 @@ class Progress:
         return self._change(dict.clear, read=dict)
 
     def _change(self, change, read=None):
-        if not self.path.exists():
-            return ""
         try:
-            kept = (read or self._read)()
-            change(kept)
-            self._write(kept)
+            if self.path.exists():
+                kept = (read or self._read)()
+                change(kept)
+                self._write(kept)
         except _BROKEN as problem:
             said, self._said = self._said, True
             reason = getattr(problem, "strerror", None) or "it is damaged"

@@ -14,7 +14,6 @@ function render({ model, el }) {
     slider.value = model.get("value");
     slider.setAttribute("aria-valuetext", (value.textContent = name));
   };
-  const able = () => (slider.disabled = model.get("disabled"));
   slider.addEventListener("input", () => {
     model.set("value", Number(slider.value));
     model.save_changes(); // while the kernel draws, ipywidgets keeps the last of these only
@@ -23,9 +22,7 @@ function render({ model, el }) {
     if (event.key.startsWith("Arrow")) event.stopPropagation(); // JupyterLab would take it for its own
   });
   model.on("change:value", show);
-  model.on("change:disabled", able);
   show();
-  able();
   if (model.get("plays")) return play(model, el, make("button", el, { className: "play", textContent: "Play" }));
 }
 

@@ -112,8 +112,7 @@ def soak_world():
 
 def move(explorer, rng):
     """Make one move and return it in words."""
-    names = [name for name, control in explorer.controls.items() if not control.disabled]
-    names += looks(explorer)
+    names = [*explorer.controls, *looks(explorer)]
     chosen = names[rng.integers(len(names))]
     if isinstance(chosen, widgets.Button):
         chosen.click()

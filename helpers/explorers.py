@@ -171,7 +171,7 @@ class _Slider(anywidget.AnyWidget, widgets.ValueWidget):
     _esm, _css = _HERE / "slider.js", _HERE / "slider.css"
     description, names = Unicode().tag(sync=True), List().tag(sync=True)
     plays = Bool().tag(sync=True)
-    value = Any().tag(  # the page knows its place alone
+    value = Any().tag(  # what goes to the page and comes back is its place
         sync=True,
         to_json=lambda value, slider: slider._values.index(value),
         from_json=lambda place, slider: slider._values[place],

@@ -66,10 +66,10 @@ class Progress:
 
     def _read(self):
         kept = json.loads(self.path.read_text(encoding="utf-8") or "{}")
-        parts = {part: kept.get(part, {}) for part in ("questions", "exercises")}
-        if not all(isinstance(part, dict) for part in parts.values()):
+        kept = {"questions": {}, "exercises": {}} | kept
+        if not isinstance(kept["questions"], dict) or not isinstance(kept["exercises"], dict):
             raise ValueError
-        return {**kept, **parts}
+        return kept
 
     def _write(self, kept):
         if not os.access(self.path, os.W_OK):  # a read-only file would be replaced like others

@@ -139,6 +139,14 @@ def test_the_same_picture_stands_once_in_the_page():
     assert (len(found["frames"]), len(found["pictures"]), len(found["words"])) == (9, 1, 1)
 
 
+def test_style_and_scripts_stand_in_the_page_as_they_are():
+    html = pages.page("a < b", "<p>body</p>", style="p { --own: 1 }")
+    for name in ("page.css", "table.js", "page.js"):
+        assert (HERE / name).read_text(encoding="utf-8") in html
+    for part in ("<title>a &lt; b</title>", "<p>body</p>", "p { --own: 1 }"):
+        assert part in html
+
+
 def test_the_script_is_short():
     names = "page.js", "table.js"
     script, shared = ((HERE / name).read_text(encoding="utf-8") for name in names)

@@ -17,7 +17,6 @@ from typing import NamedTuple
 import anywidget
 import ipywidgets as widgets
 import numpy as np
-from matplotlib.artist import setp
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from traitlets import Any, Bool, List, Unicode, validate
@@ -355,10 +354,12 @@ class _Canvas(FigureCanvasAgg):
         moving = plots.drawn_artists(self.figure)
         frame = [_frame_of(ax) for ax in self.figure.axes]
         if frame != self._frame:
-            setp(moving, visible=False)
+            for artist in moving:
+                artist.set_visible(False)
             self.draw()
             self._frame, self._background = frame, self.copy_from_bbox(self.figure.bbox)
-            setp(moving, visible=True)
+            for artist in moving:
+                artist.set_visible(True)
         self.restore_region(self._background)
         for artist in sorted(moving, key=lambda artist: artist.zorder):
             artist.axes.draw_artist(artist)

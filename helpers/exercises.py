@@ -11,7 +11,6 @@ import warnings
 from copy import deepcopy
 from functools import cache, wraps
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from traitlets import Int, List, Unicode, observe
 from helpers.progress import Progress
 
 progress = Progress()
+_HERE = Path(__file__).parent
 _UNANSWERED = "Not answered yet."
 _STORED = "Run this cell to answer."  # what is stored shows no buttons
 _WIDTH = 66  # characters of a stored line: what a page at 200 % zoom can hold
@@ -32,8 +32,8 @@ class Question(NamedTuple):
     """A question: `text`, `choices`, what each of them is answered, and which one is `right`."""
 
     text: str
-    choices: list
-    answers: list
+    choices: tuple
+    answers: tuple
     right: int
 
 
@@ -45,7 +45,7 @@ def ask(name):
     """
     entry = _entry(name, "choices")
     choices, answers = zip(*entry["choices"], strict=True)
-    return _Asked(name, Question(entry["text"], list(choices), list(answers), entry["right"]))
+    return _Asked(name, Question(entry["text"], choices, answers, entry["right"]))
 
 
 def judge(name):
@@ -55,7 +55,7 @@ def judge(name):
     """
     entry = _entry(name, "sentences")
     questions = [
-        Question(f"{n}. {sentence}", ["true", "false"], [reply, reply], 0 if is_true else 1)
+        Question(f"{n}. {sentence}", ("true", "false"), (reply, reply), 0 if is_true else 1)
         for n, (sentence, is_true, reply) in enumerate(entry["sentences"], 1)
     ]
     return _Judged(name, entry["text"], questions)
@@ -71,13 +71,12 @@ def _entry(name, kind):
 
 @cache
 def _questions():
-    lessons = (files("helpers") / "lessons").iterdir()
-    texts = [file.read_text(encoding="utf-8") for file in lessons if file.name.endswith(".toml")]
-    return {name: question for text in texts for name, question in tomllib.loads(text).items()}
+    texts = (path.read_text(encoding="utf-8") for path in _HERE.glob("lessons/*.toml"))
+    return {name: entry for text in texts for name, entry in tomllib.loads(text).items()}
 
 
 class _Asked(anywidget.AnyWidget):
-    _esm = Path(__file__).with_name("question.js")
+    _esm = _HERE / "question.js"
     text = Unicode().tag(sync=True)
     choices = List().tag(sync=True)
     index = Int(None, allow_none=True).tag(sync=True)

@@ -2,14 +2,14 @@
 
 Each `explore_…` returns an `Explorer` for the notebook to display; without a kernel the stored
 picture stays. `sequences` are a list of (timesteps_i, features) arrays, or one
-(batch, timesteps, features) array; `steps` and `at` say where their controls stand at first.
+(batch, timesteps, features) array; `steps` says where its slider stands at first.
 """
 
 import base64
 import io
 import threading
 import time
-from functools import cache
+from functools import cache, partial
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,7 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
-from traitlets import Bool, Int, List, Unicode, observe, validate
+from traitlets import Any, Bool, List, Unicode, validate
 
 from helpers import check, pages, plots
 from helpers.numbers import numbers_of
@@ -63,42 +63,42 @@ class Explorer(widgets.VBox):
         for main in sliders[:1]:
             main.plays = True
         rows = [*controls.values(), *extra, self.picture, self._readout, self._numbers]
-        super().__init__([self._look_at(positions), *rows] if positions else rows)
+        super().__init__([self._look_at(), *rows] if positions else rows)
         self.add_class("explorer-of-lessons")
         self.redraw()
         for control in self.controls.values():
             control.observe(self.redraw, "value")
         self._numbers.observe(lambda _: self.redraw(), "opened")
 
-    def _look_at(self, positions):
-        def go(position):
-            with self._drawing:
-                self._moving = True  # one picture for all controls
-                try:
-                    for name, value in position.values.items():
-                        self.controls[name].value = value
-                finally:
-                    self._moving = False
-            self.redraw()
-            self._says.value = position.says
+    def _look_at(self):
+        """Return a button for each position, and room below for what it says."""
+        row = [widgets.Label("Look at this:", layout={"width": "9em"})]
+        for position in self.positions:
+            row.append(widgets.Button(description=position.name, layout={"width": "auto"}))
+            row[-1].on_click(partial(self._go, position))
+        return widgets.VBox([widgets.HBox(row, layout={"flex_flow": "row wrap"}), self._says])
 
-        buttons = [widgets.Button(description=p.name, layout={"width": "auto"}) for p in positions]
-        for button, position in zip(buttons, positions, strict=True):
-            button.on_click(lambda _, position=position: go(position))
-        label = widgets.Label("Look at this:", layout={"width": "9em"})
-        row = widgets.HBox([label, *buttons], layout={"flex_flow": "row wrap"})
-        return widgets.VBox([row, self._says])
+    def _go(self, position, _button):
+        with self._drawing:
+            self._moving = True  # one picture for all controls
+            try:
+                for name, value in position.values.items():
+                    self.controls[name].value = value
+            finally:
+                self._moving = False
+        self.redraw()
+        self._says.value = position.says
 
     @property
     def values(self):
         """The controls' present values, by name."""
         return {name: control.value for name, control in self.controls.items()}
 
-    def look(self, values):
-        """Return the picture for `values`, (height, width, 4) pixels, and its words."""
+    def look(self, values, kind="PNG", **options):
+        """Return the picture for `values`, as a file of this kind in base64, and its words."""
         with self._drawing:
             words = self.draw(**values)
-            return self._canvas.pixels(), words
+            return self._canvas.file(kind, **options), words
 
     def save(self, path):
         """Save one page, as "reach.html", on which the controls work without Python.
@@ -132,9 +132,12 @@ class Explorer(widgets.VBox):
         if change is not None:
             self._says.value = ""  # it was said of another place
         with self._drawing:
-            pixels, self.words = self.look(self.values)
-            self._png = base64.b64encode(_png(pixels)).decode()
-            self.picture.value = _image(self._png, self.words, self.figure)
+            self._png, self.words = self.look(self.values, compress_level=1)
+            width, height = self.figure.bbox.size.astype(int)
+            self.picture.value = (
+                f'<img alt="{escape(self.words)}" src="data:image/png;base64,{self._png}" '
+                f'style="width:{width}px;max-width:100%;aspect-ratio:{width}/{height}">'
+            )
             self._readout.value = self.words
             self._numbers.text = numbers_of(self.figure) if self._numbers.opened else ""
 
@@ -156,9 +159,7 @@ class _Status(anywidget.AnyWidget):
 class _Numbers(anywidget.AnyWidget):
     """Tables of what a picture shows, sent while they are open."""
 
-    _esm = "".join(
-        (_HERE / name).read_text(encoding="utf-8") for name in ("table.js", "numbers.js")
-    )
+    _esm = "".join((_HERE / name).read_text("utf-8") for name in ("table.js", "numbers.js"))
     opened, text = Bool().tag(sync=True), Unicode().tag(sync=True)
 
 
@@ -167,12 +168,16 @@ class _Slider(anywidget.AnyWidget, widgets.ValueWidget):
 
     _esm, _css = _HERE / "slider.js", _HERE / "slider.css"
     description, names = Unicode().tag(sync=True), List().tag(sync=True)
-    index, disabled, plays = Int().tag(sync=True), Bool().tag(sync=True), Bool().tag(sync=True)
+    plays = Bool().tag(sync=True)
+    value = Any().tag(  # what goes to the page and comes back is its place
+        sync=True,
+        to_json=lambda value, slider: slider._values.index(value),
+        from_json=lambda place, slider: slider._values[place],
+    )
 
     def __init__(self, description, options, value):
         self.options = list(options)
         names, self._values = map(list, zip(*options, strict=True))
-        self.min, self.max = self._values[0], self._values[-1]
         super().__init__(description=description, names=names, value=value)
         self.on_msg(self._walk)
 
@@ -185,17 +190,9 @@ class _Slider(anywidget.AnyWidget, widgets.ValueWidget):
             )
         return proposal["value"]
 
-    @observe("value")
-    def _find(self, change):
-        self.index = self._values.index(change["new"])
-
-    @observe("index")
-    def _take(self, change):
-        self.value = self._values[change["new"]]
-
     def _walk(self, _, place, buffers):
         """Go to a place for Play, and say when the picture is drawn."""
-        self.index = place
+        self.value = self._values[place]
         self.send("drawn")
 
 
@@ -204,40 +201,33 @@ class Trainer(widgets.HBox):
 
     The kernel keeps answering sliders and the button meanwhile. The button calls
     `work(*arguments())`, which calls `report` after each epoch and ends where that returns True.
-    Trainings of several explorers wait for one another.
+    Trainings of several explorers wait for one another. `busy` says whether one is under way.
     """
 
     _one_at_a_time = threading.Lock()  # they may share a model
 
     def __init__(self, work, arguments):
-        self._work, self._stop, self._ended = work, threading.Event(), threading.Event()
-        self._ended.set()
+        self._work, self.busy, self._stopping = work, False, False
         self._button = widgets.Button(description="Train", icon="play")
         self._bar = widgets.FloatProgress(0.0, max=1.0, description="training", style=LABEL)
         self._status = _Status()
         self._button.on_click(lambda _: self.stop() if self.busy else self.start(*arguments()))
         super().__init__([self._button, self._bar, self._status])
 
-    @property
-    def busy(self):
-        """Whether a training is under way."""
-        return not self._ended.is_set()
-
     def start(self, *arguments):
         """Begin `work(*arguments)`, unless a training is under way."""
         if self.busy:
             return
-        self._stop.clear()
-        self._ended.clear()
+        self.busy, self._stopping = True, False
         self._button.description, self._button.icon = "Stop", "stop"
         self._bar.value = self._shown = 0.0
-        self._say("Preparing the model …")
+        self._status.value = "Preparing the model …"
         threading.Thread(target=self._run, args=arguments, daemon=True).start()
 
     def stop(self):
         """Ask the training to stop."""
-        self._say("Stopping …")  # first: the training's own last words may follow at once
-        self._stop.set()
+        self._status.value = "Stopping …"  # first: the training's last words may follow at once
+        self._stopping = True
 
     def wait(self):
         """Wait for the end of the training. Interrupting the kernel stops it, as Stop does."""
@@ -250,29 +240,25 @@ class Trainer(widgets.HBox):
     def report(self, share, words):
         """Show how much is done, from 0 to 1, and what; return whether to stop."""
         now = time.monotonic()
-        if (now - self._shown > 0.1 or share == 1) and not self._stop.is_set():
+        if (now - self._shown > 0.1 or share == 1) and not self._stopping:
             self._shown, self._bar.value = now, share  # few messages keep the page quick
-            self._say(words)
-        return self._stop.is_set()
+            self._status.value = words
+        return self._stopping
 
     def _run(self, *arguments):
         try:
             with self._one_at_a_time:
                 self._work(*arguments)
-            words = "Stopped." if self._stop.is_set() else "Done."
+            words = "Stopped." if self._stopping else "Done."
         except Exception as problem:  # a thread's error would vanish: show it
             words = f"{type(problem).__name__}: {problem}"
-        self._say(words)
-        self._button.description, self._button.icon = "Train", "play"
-        self._ended.set()
-
-    def _say(self, words):
         self._status.value = words
+        self._button.description, self._button.icon = "Train", "play"
+        self.busy = False
 
     def _wait(self):
-        # Not `Thread.join`: where that is interrupted, Python 3.11 takes the thread for ended.
-        while not self._ended.wait(0.2):  # on Windows, nothing interrupts without a limit
-            pass
+        while self.busy:  # not `Thread.join`: interrupted, Python 3.11 takes the thread for ended
+            time.sleep(0.02)
 
 
 def labelled_slider(label, value, low=None, high=None, *, options=()):
@@ -321,11 +307,9 @@ def explore_windows(sequences, *, steps=5, positions=()):
     return Explorer(ax.figure, controls, draw, positions=positions)
 
 
-def explore_reach(model, sequences, *, steps=5, at=None, positions=()):
-    """Move `steps` and the output looked at, `at`, and see how far back state and gradient reach.
-
-    The state is carried at first, and the last output looked at if `at` is None.
-    """
+def explore_reach(model, sequences, *, steps=5, positions=()):
+    """Move `steps` and the output looked at, and see how far back state and gradient reach."""
+    last = len(split_windows(sequences, 1).mask) - 1
     (ax,) = plots.new_axes(height=3.8)
 
     @cache
@@ -343,10 +327,9 @@ def explore_reach(model, sequences, *, steps=5, at=None, positions=()):
             f"gradient reaches {learned} of them."
         )
 
-    longest = len(state_reach(model, sequences, at=at))
     controls = {
-        "steps": labelled_slider("steps", steps, 1, longest),
-        "at": labelled_slider("output at", longest - 1 if at is None else at, 0, longest - 1),
+        "steps": labelled_slider("steps", steps, 1, last + 1),
+        "at": labelled_slider("output at", last, 0, last),
         "carry": labelled_box("carry the state", True),
     }
     return Explorer(ax.figure, controls, draw, positions=positions)
@@ -357,34 +340,31 @@ def _reached(values, at):
     return at + 1 - int(np.argmax(values > 1e-4 * values.max()))
 
 
-class _Canvas:
-    """A figure's pixels: axes and legends are drawn once, what moves between them each time."""
+class _Canvas(FigureCanvasAgg):
+    """A figure's picture: axes and legends are drawn once, what moves between them each time."""
 
-    def __init__(self, figure):
-        self.figure, self._canvas = figure, FigureCanvasAgg(figure)
-        self._frame = self._background = None
+    _frame = _background = None
 
-    def pixels(self):
-        if self._background is None:
+    def file(self, kind, **options):
+        """Return what is drawn now as a file of this kind, in base64."""
+        if self._frame is None:
             self.figure.draw_without_rendering()
             self.figure.set_layout_engine("none")  # found once: it doubles the time
         moving = plots.drawn_artists(self.figure)
         frame = [_frame_of(ax) for ax in self.figure.axes]
         if frame != self._frame:
-            self._frame = frame
-            self._draw_background(moving)
-        self._canvas.restore_region(self._background)
+            for artist in moving:
+                artist.set_visible(False)
+            self.draw()
+            self._frame, self._background = frame, self.copy_from_bbox(self.figure.bbox)
+            for artist in moving:
+                artist.set_visible(True)
+        self.restore_region(self._background)
         for artist in sorted(moving, key=lambda artist: artist.zorder):
             artist.axes.draw_artist(artist)
-        return np.asarray(self._canvas.buffer_rgba())
-
-    def _draw_background(self, moving):
-        for artist in moving:
-            artist.set_visible(False)
-        self._canvas.draw()
-        self._background = self._canvas.copy_from_bbox(self.figure.bbox)
-        for artist in moving:
-            artist.set_visible(True)
+        picture, file = Image.fromarray(np.asarray(self.buffer_rgba())), io.BytesIO()
+        picture.convert("RGB").save(file, kind, **options)
+        return base64.b64encode(file.getvalue()).decode()
 
 
 def _frame_of(ax):
@@ -392,18 +372,3 @@ def _frame_of(ax):
     legend = ax.get_legend()
     names = () if legend is None else tuple(text.get_text() for text in legend.get_texts())
     return ax.get_xlim(), ax.get_ylim(), ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale(), names
-
-
-def _png(pixels):
-    """Return (height, width, 4) bytes as a PNG file."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).convert("RGB").save(file, "PNG", compress_level=1)
-    return file.getvalue()
-
-
-def _image(png, words, figure):
-    width, height = (figure.get_size_inches() * figure.dpi).astype(int)
-    return (
-        f'<img alt="{escape(words)}" src="data:image/png;base64,{png}" '
-        f'style="width:{width}px;max-width:100%;aspect-ratio:{width}/{height}">'
-    )

@@ -17,6 +17,7 @@ from matplotlib.ticker import FuncFormatter
 from helpers import plots
 
 _MOST = 60  # rows of a table
+_ALL = -np.inf  # the place of what holds for all rows
 
 
 def numbers_of(figure):
@@ -28,27 +29,27 @@ def numbers_of(figure):
 
 def _table(ax, drawn):
     lanes = ax.yaxis_inverted() and not ax.images  # rows below one another, time across
+    down, across = "yx" if lanes else "xy"
     columns, rows, places = {}, {}, {}
     for artist, name in _named(ax, drawn):
         for place, column, values in _marks(ax, artist, name, lanes):
-            key = "all" if place is None else _say(ax, "y" if lanes else "x", place)
-            places.setdefault(key, -np.inf if place is None else place)
+            key = "all" if place == _ALL else _say(ax, down, place)
+            places.setdefault(key, place)
             row, columns[column] = rows.setdefault(key, {}), None
             for other in row if isinstance(values, range) else ():  # a box covers what lies below
                 row[other] = [value for value in row[other] if value not in values]
             row[column] = [*row.get(column, []), *values]
     columns = [column for column in columns if any(row.get(column) for row in rows.values())]
-    first, across = (_label(ax, which) for which in ("yx" if lanes else "xy"))
-    heads = [c if c == across or ax.images else f"{c}, {across}" for c in columns]
+    unit = _label(ax, across)
+    heads = [c if c == unit or ax.images else f"{c}, {unit}" for c in columns]
     every = max(1, ceil(len(rows) / _MOST))
     caption = [image.get_label() for image in ax.images]
     caption += [f"one row of every {every} of {len(rows)}"] if every > 1 else []
-    lines = [["; ".join(caption)], [first, *heads]]
+    lines = [["; ".join(caption)], [_label(ax, down), *heads]]
     for key in sorted(rows, key=places.get)[::every]:
-        cells = (rows[key].get(column, []) for column in columns)
-        lines.append(
-            [key, *(_runs(c) if lanes else ", ".join(_say(ax, "y", v) for v in c) for c in cells)]
-        )
+        cells = [rows[key].get(column, []) for column in columns]
+        said = [_runs(c) if lanes else ", ".join(_say(ax, "y", v) for v in c) for c in cells]
+        lines.append([key, *said])
     return "\n".join(map("\t".join, lines))
 
 
@@ -81,15 +82,12 @@ def _marks(ax, artist, name, lanes):
     elif isinstance(artist, Text):
         x, y = artist.get_position()
         if lanes and artist.get_ha() == "center" and artist.get_text():
-            yield (
-                None if y < -0.5 else y,
-                "words",
-                [f"{x:g}: " + artist.get_text().replace("\n", ", ")],
-            )
+            words = artist.get_text().replace("\n", ", ")
+            yield _ALL if y < -0.5 else y, "words", [f"{x:g}: {words}"]
     elif isinstance(artist, PathPatch):
         yield from _boxes(artist, name, lanes, over=ax.images)
     elif isinstance(artist, Line2D) and artist.get_transform() is ax.get_yaxis_transform("grid"):
-        yield None, name, artist.get_ydata()[:1]
+        yield _ALL, name, artist.get_ydata()[:1]
     elif isinstance(artist, Line2D) or hasattr(artist, "numbers"):
         points = getattr(artist, "numbers", None) or artist.get_data()
         for x, y in zip(*points, strict=True):
@@ -117,15 +115,14 @@ def _label(ax, which):
 
 def _say(ax, which, value):
     """Return a value as the picture says it: by its own words, its ticks' names, or rounded."""
-    told, formatter = (
-        getattr(ax, f"fmt_{which}data"),
-        getattr(ax, f"{which}axis").get_major_formatter(),
-    )
-    if told or isinstance(value, str):
-        return value if isinstance(value, str) else told(value)
-    if isinstance(formatter, FuncFormatter):
-        ticks = getattr(ax, f"{which}axis").get_majorticklocs()
-        return formatter(ticks[np.abs(ticks - value).argmin()])
+    told, axis = getattr(ax, f"fmt_{which}data"), getattr(ax, f"{which}axis")
+    if isinstance(value, str):
+        return value
+    if told:
+        return told(value)
+    if isinstance(axis.get_major_formatter(), FuncFormatter):
+        ticks = axis.get_majorticklocs()
+        return axis.get_major_formatter()(ticks[np.abs(ticks - value).argmin()])
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value + 0.0:.4g}"
 
 

@@ -53,12 +53,11 @@ class Progress:
         return self._change(dict.clear, read=dict)
 
     def _change(self, change, read=None):
-        if not self.path.exists():
-            return ""
         try:
-            kept = (read or self._read)()
-            change(kept)
-            self._write(kept)
+            if self.path.exists():
+                kept = (read or self._read)()
+                change(kept)
+                self._write(kept)
         except _BROKEN as problem:
             said, self._said = self._said, True
             reason = getattr(problem, "strerror", None) or "it is damaged"
@@ -67,10 +66,10 @@ class Progress:
 
     def _read(self):
         kept = json.loads(self.path.read_text(encoding="utf-8") or "{}")
-        parts = {part: kept.get(part, {}) for part in ("questions", "exercises")}
-        if not all(isinstance(part, dict) for part in parts.values()):
+        kept = {"questions": {}, "exercises": {}} | kept
+        if not isinstance(kept["questions"], dict) or not isinstance(kept["exercises"], dict):
             raise ValueError
-        return {**kept, **parts}
+        return kept
 
     def _write(self, kept):
         if not os.access(self.path, os.W_OK):  # a read-only file would be replaced like others

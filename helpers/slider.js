@@ -10,22 +10,19 @@ function render({ model, el }) {
   const value = make("span", label, { className: "value", ariaHidden: "true" });
 
   const show = () => {
-    const name = model.get("names")[model.get("index")];
-    slider.value = model.get("index");
+    const name = model.get("names")[model.get("value")];
+    slider.value = model.get("value");
     slider.setAttribute("aria-valuetext", (value.textContent = name));
   };
-  const able = () => (slider.disabled = model.get("disabled"));
   slider.addEventListener("input", () => {
-    model.set("index", Number(slider.value));
+    model.set("value", Number(slider.value));
     model.save_changes(); // while the kernel draws, ipywidgets keeps the last of these only
   });
   slider.addEventListener("keydown", (event) => {
     if (event.key.startsWith("Arrow")) event.stopPropagation(); // JupyterLab would take it for its own
   });
-  model.on("change:index", show);
-  model.on("change:disabled", able);
+  model.on("change:value", show);
   show();
-  able();
   if (model.get("plays")) return play(model, el, make("button", el, { className: "play", textContent: "Play" }));
 }
 
@@ -45,7 +42,7 @@ function play(model, el, button) {
   function step() {
     if (still.matches) return stop();
     asked = performance.now();
-    model.send((model.get("index") + 1) % model.get("names").length);
+    model.send((model.get("value") + 1) % model.get("names").length);
   }
   function start() {
     if (still.matches) return;

@@ -81,7 +81,7 @@ def sampling():
 def settings(explorer):
     """Each setting of the buttons, with each slider at either end."""
     first, *sliders = explorer.controls.values()
-    ends = [(slider.min, slider.max) for slider in sliders]
+    ends = [(slider.options[0][1], slider.options[-1][1]) for slider in sliders]
     for option, *values in itertools.product(first.options, *ends):
         for control, value in zip((first, *sliders), (option, *values), strict=True):
             control.value = value

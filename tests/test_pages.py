@@ -3,6 +3,7 @@
 import json
 import re
 from itertools import product
+from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
@@ -21,6 +22,7 @@ from helpers.explorers import (
 from tests.moving import frame, move_by_keyboard, needs_chromium, opened, pixels, shown
 from tools.lab import running_chromium
 
+HERE = Path(pages.__file__).parent
 NUMBERS = [("none", 0), ("two", 2)]
 POSITIONS = [
     Position("far", 'All the way, <and> "more".', {"n": 4, "way": "b", "ticked": True}),
@@ -137,9 +139,17 @@ def test_the_same_picture_stands_once_in_the_page():
     assert (len(found["frames"]), len(found["pictures"]), len(found["words"])) == (9, 1, 1)
 
 
+def test_style_and_scripts_stand_in_the_page_as_they_are():
+    html = pages.page("a < b", "<p>body</p>", style="p { --own: 1 }")
+    for name in ("page.css", "table.js", "page.js"):
+        assert (HERE / name).read_text(encoding="utf-8") in html
+    for part in ("<title>a &lt; b</title>", "<p>body</p>", "p { --own: 1 }"):
+        assert part in html
+
+
 def test_the_script_is_short():
-    own, tables = (pages._HERE / name for name in ("page.js", "table.js"))
-    script, shared = (path.read_text(encoding="utf-8") for path in (own, tables))
+    names = "page.js", "table.js"
+    script, shared = ((HERE / name).read_text(encoding="utf-8") for name in names)
     assert len(script.splitlines()) <= 120
     assert len(shared.splitlines()) <= 17  # the tables, which Lab builds with it as well
     assert not re.search(r"https?:|import |fetch\(", script)

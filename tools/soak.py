@@ -112,15 +112,15 @@ def soak_world():
 
 def move(explorer, rng):
     """Make one move and return it in words."""
-    names = [name for name, control in explorer.controls.items() if not control.disabled]
-    names += looks(explorer)
+    names = [*explorer.controls, *looks(explorer)]
     chosen = names[rng.integers(len(names))]
     if isinstance(chosen, widgets.Button):
         chosen.click()
         return f"{chosen.description!r} pressed"
     control = explorer.controls[chosen]
     if hasattr(control, "options"):
-        control.index = int(rng.integers(len(control.options)))
+        option = control.options[rng.integers(len(control.options))]
+        control.value = option[1] if isinstance(option, tuple) else option
     elif isinstance(control.value, bool):
         control.value = not control.value
     else:  # a number entry

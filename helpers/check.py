@@ -78,6 +78,8 @@ def choice(name, value, choices):
 def lengths(lengths, longest=None):
     """Return `lengths` as an array of whole numbers from 1 to `longest`, one a row."""
     lengths = array(lengths, "lengths", ("batch",))
+    if lengths.dtype.kind not in "iu":
+        raise TypeError(f"`lengths` must be whole numbers. Received: dtype {lengths.dtype}.")
     limit = longest and f"{longest} timesteps"
     for extreme in (lengths.min(), lengths.max()):
         whole_number("lengths", extreme, maximum=longest, maximum_is=limit)

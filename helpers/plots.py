@@ -1,16 +1,17 @@
 """Palette, drawing kit, and the pictures that several lessons use: arrays in, Axes out.
 
 Every picture draws on `ax`, or on a new figure where `ax` is None, and returns the Axes. What was
-drawn there before is replaced, which is how an explorer moves without a new figure. All that is
-drawn was checked where it was computed.
+drawn there before is replaced, which is how an explorer moves without a new figure.
 """
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 
+from helpers import check
 from helpers.windows import as_rows
 
 # One colour for each meaning, apart for colour-blind readers (after Okabe and Ito, 2008), a second
@@ -55,6 +56,11 @@ def fresh_axes(ax):
     """Return `ax` without what an earlier drawing left on it, or a new Axes."""
     if ax is None:
         (ax,) = new_axes()
+    if not isinstance(ax, Axes):
+        raise TypeError(
+            "`ax` must be Matplotlib Axes, or None for a new figure. "
+            f"Received: {type(ax).__name__}. `new_axes()` and `plt.subplots()` make them."
+        )
     for artist in ax.get_children():
         if artist.get_gid() == DRAWN:
             artist.remove()
@@ -118,7 +124,9 @@ def plot_windows(mask, *, ax=None):
 
     `mask` is (n_windows, batch, steps), as `split_windows` gives it.
     """
-    n_windows, batch, steps = mask.shape
+    mask = check.as_array("mask", mask)
+    mask = check.mask(mask, mask.shape)
+    n_windows, batch, steps = check.array(mask.astype(int), "mask", check.WINDOWS).shape
     rows = as_rows(mask)
     ax = fresh_axes(ax)
     add_cells(ax, rows, REAL)
@@ -136,8 +144,9 @@ def plot_states(states, *, steps=None, mask=None, ax=None):
     `states` is (timesteps, units), from -1 to 1: one row of what `trace_states` gives. A border
     stands wherever a window of `steps` ends; what `mask` (timesteps,) calls padding is hatched.
     """
+    states = check.array(states, "states", ("timesteps", "units"))
     timesteps, units = states.shape
-    mask = np.ones(timesteps, bool) if mask is None else mask
+    mask = check.mask(mask, (timesteps,), ("timesteps",))
     ax = fresh_axes(ax)
     shown = {"cmap": "RdBu_r", "vmin": -1, "vmax": 1, "aspect": "auto"}
     image = ax.imshow(states.T, **shown, label="state h", gid=DRAWN)
@@ -161,7 +170,14 @@ def plot_reach(state, gradient, *, steps=None, at=None, ax=None):
     the largest of all, on a logarithmic scale, the second downwards. A border stands wherever a
     window of `steps` ends, a mark at the output's timestep `at`.
     """
+    state = check.array(state, "state", ("timesteps",))
+    gradient = check.array(gradient, "gradient", ("timesteps",))
     timesteps = len(state)
+    if len(gradient) != timesteps:
+        raise ValueError(
+            f"`gradient` must have the {timesteps} timesteps of `state`. "
+            f"Received: {len(gradient)} timesteps."
+        )
     ax = fresh_axes(ax)
     position, largest = np.arange(timesteps), max(state.max(), gradient.max())
     up, down = (_log_share(values, largest) for values in (state, gradient))
@@ -170,6 +186,7 @@ def plot_reach(state, gradient, *, steps=None, at=None, ax=None):
     ax.axhline(0, color="#222222", linewidth=1, gid=DRAWN)
     bands = {"state": STATE, "gradient": GRADIENT}
     if at is not None:
+        at = check.whole_number("at", at, minimum=0, maximum=timesteps - 1)
         ax.plot([at], [0], **CHOSEN, markersize=7, gid=DRAWN)
         bands["output"] = CHOSEN
     bands |= _add_window_borders(ax, steps, timesteps, -1.0, 1.0)
@@ -200,6 +217,7 @@ def _add_window_borders(ax, steps, timesteps, bottom, top):
     """Add a border wherever a window of `steps` ends; return what the legend says of it."""
     if steps is None:
         return {}
+    steps = check.steps(steps, timesteps)
     add_borders(ax, np.arange(steps, timesteps, steps) - 0.5, bottom, top)
     return {"window border": BORDER}
 

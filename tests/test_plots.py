@@ -189,6 +189,36 @@ def test_a_mark_goes_with_the_next_drawing():
     assert len(ax.get_lines()) == before
 
 
+# --- errors ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: plots.plot_windows(MASK[0]), ValueError, ("`mask`", "3 axes", "shape (3, 5)")),
+        (lambda: plots.plot_windows(MASK * 1.0), TypeError, ("`mask` must be boolean", "float64")),
+        (lambda: plots.plot_windows(MASK[:0]), ValueError, ("`mask`", "none of them empty")),
+        (lambda: plots.plot_windows([[[True], [True, False]]]), ValueError, ("`mask`", "unequal")),
+        (lambda: plots.plot_states(STATES[0]), ValueError, ("`states`", "(timesteps, units)")),
+        (lambda: plots.plot_states(STATES * np.nan), ValueError, ("`states`", "finite numbers")),
+        (lambda: plots.plot_states(STATES, steps=13), ValueError, ("`steps`", "steps=13")),
+        (lambda: plots.plot_states(STATES, steps=2.5), TypeError, ("`steps`", "steps=2.5")),
+        (
+            lambda: plots.plot_states(STATES, mask=np.ones(5, bool)),
+            ValueError,
+            ("`mask`", "(timesteps) = (12,)", "shape (5,)"),
+        ),
+        (lambda: plots.plot_states(STATES, ax=3), TypeError, ("`ax`", "int", "new_axes()")),
+        (lambda: plots.plot_reach(SHARES, SHARES[1:]), ValueError, ("`gradient`", "11 timesteps")),
+        (lambda: plots.plot_reach(STATES, SHARES), ValueError, ("`state`", "1 axes: (timesteps)")),
+        (lambda: plots.plot_reach(SHARES, SHARES, steps=0), ValueError, ("`steps`", "steps=0")),
+        (lambda: plots.plot_reach(SHARES, SHARES, at=12), ValueError, ("`at`", "at=12")),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(call, error, words, assert_refused):
+    assert_refused(call, error, *words)
+
+
 # --- for everyone ----------------------------------------------------------------------------
 
 

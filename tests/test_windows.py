@@ -437,7 +437,7 @@ def test_padding_that_is_no_number_or_does_not_fit_is_refused(
         ([1, 0], ValueError, "lengths=0."),
         ([1, -2], ValueError, "lengths=-2."),
         ([[1], [2, 3]], ValueError, "rows of unequal length"),
-        ([1.0, 2.0], TypeError, "a whole number"),
+        ([1, 1.5, 2], TypeError, "whole numbers"),
         ([True, True], TypeError, "dtype bool"),
         (["a", "b"], TypeError, "dtype <U1"),
         (None, TypeError, "dtype object"),

@@ -18,13 +18,18 @@ _EMPTY = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "#N/A", 
 _COMMENT = r"(?m)^[ \t]*(?:[#%]|//)(.*)$"
 _NUMBER = {  # by decimal sign; thousands are grouped by the other sign, or a blank
     point: r"(?i)[-+−]?[$€£]?(?=[.,]?\d)"
-    rf"([1-9]\d{{0,2}}([{group}'’ \xa0\u202f]\d{{3}})+|\d*)(\{point}\d*)?(e[-+]?\d+)?( ?%)?"
+    rf"([1-9]\d{{0,2}}([{group}'’ \xa0\u202f]\d{{3}})+|\d*)(\{point}\d*)?(e[-+]?\d+)?( ?[%$€£])?"
     for point, group in ((".", ","), (",", "."))
 }
 _DATE = (
     r"(?i)(\d{1,4}([-/:]\d{1,2}|\.\d{1,2}\.\d{1,4})|\d{4} ?Q\d|"
-    rf"(\d[\d .-]*)?({'|'.join(MONTHS)})[a-z]*[\d .,-]*\d)([\d:/ T.Z+-]|[ap]m)*"
+    rf"(?=.*\d)[\d .-]*({'|'.join(MONTHS)})[a-z]*)([\d:/ T.,Z+-]|[ap]m)*"
 )
+_TITLES = {  # of columns that are timesteps
+    "month": rf"(?i)({'|'.join(MONTHS)})[a-z]*",
+    "year": r"(1[5-9]|2[0-2])\d\d",
+    "date": _DATE,
+}
 _DAYS = ["%Y %m %d", "%d %m %Y", "%m %d %Y", "%d %m %y", "%m %d %y", "%y %m %d"]
 _DAYS += ["%d %b %Y", "%d %b %y", "%b %d %Y"]
 _CLOCKS = ["%H:%M", "%H:%M:%S", "%H:%M:%S %f", "%H %M %S", "%I:%M %p", "%I:%M:%S %p"]
@@ -60,27 +65,22 @@ def parse(content, name, notes):
     commented = re.sub("\r\n?", "\n", _decode(content, name, notes))
     text = re.sub(_COMMENT, "", commented)
     head = "\n".join(text[: 2**21].split("\n")[:400])
-    sep, decimal = _layout(head)
+    sep = _separator(head)
     rows = _rows(head, sep)
     if len(rows) < 2:
         rule = f"`{name}` must hold a line with column names and rows below it"
         raise refusal(rule, f"{counted(len(rows), 'line')} with cells", "Export it again")
+    decimal = _decimal(rows, sep, notes)
     widths = rows.notna().sum(axis=1)
     width = int(widths.mode()[0])
     if (widths == width).mean() < 0.5:  # lines of all lengths
         width = max(len(line.split(sep.strip(" ") or None)) for line in text.split("\n"))
     first, titles = _head(rows, width, decimal, notes)
     above = re.findall(_COMMENT, "\n".join(commented.split("\n", first)[:first]))
-    if not any(titles) and above:  # the titles may stand in the last comment
-        titles = _rows(above[-1], sep).to_numpy().ravel()
-        titles = list(titles) if len(titles) == width else []
-    titles = [*titles, *[""] * (width - len(titles))]
-    points = set(re.findall(r"(?<![\d.])\d+\.\d+(?![\d.])", head))
-    if decimal == "," and re.search(r"\d,\d", head):
-        notes.append("Decimals are read with a comma.")
-    elif sep == ";" and points and all(re.fullmatch(r"\d{1,3}\.\d{3}", each) for each in points):
-        way_out = "If it groups thousands, pass `pd.read_csv(path, sep=';', thousands='.')`."
-        notes.append(f"The point in {quoted(min(points))} is read as a decimal point. {way_out}")
+    if not any(titles) and above:  # they may stand in the last comment
+        titles = _rows(above[-1], sep).to_numpy().ravel().tolist()
+        titles = titles if len(titles) == width else []
+    titles += [""] * (width - len(titles))
     frame = _read(text, name, sep, decimal, first, len(titles), notes)
     useless = [c for c in frame if not titles[c] and frame[c].isna().all()]
     frame.columns = unique(re.sub(r"(?i)\\time.*", "", title) for title in titles)
@@ -130,41 +130,45 @@ def _rows(text, sep):
     return pd.DataFrame([*zip_longest(*rows.values())], columns=[*rows], dtype=object).T
 
 
-def _layout(head):
-    """Return the separator and decimal sign with which lines are most alike, and most cells say."""
-    best, found = 0, (",", ".")
-    tabs = {line.count("\t") for line in head.split("\n") if line.strip()}
-    for sep in "\t;|," if len(tabs) == 1 and tabs != {0} else "\t;|, ":  # text beside tabs
-        rows = _rows(head, sep)[:200]
-        widths = rows.notna().sum(axis=1)
-        for decimal in ",." if sep == ";" and re.search(r"\d,\d", head) else ".,":
-            said = (_kinds(rows, decimal).stack() > 0).mean() + 0.05 * (rows.shape[1] > 1)
-            score = round(widths.eq(widths.mode().max()).mean() * said, 9)
-            if score > best and not (rows.shape[1] == 1 and re.search("[;|,]", rows.iloc[0, 0])):
-                best, found = score, (sep, decimal)
-    return found
+def _separator(head):
+    """Return the separator that cuts most lines into as many cells, at least two."""
+    found = {}
+    for sep in "\t;|, ":
+        widths = _rows(head, sep).notna().sum(axis=1)
+        usual = widths.mode().max()
+        found[sep] = (widths == usual).mean() if usual > 1 else 0
+    return max(found, key=found.get) if any(found.values()) else ","
 
 
-def _kinds(rows, decimal):
-    """Return 1 for each cell that is a number, 2 for a date, 0 for another, NaN for none."""
-    number, date = re.compile(_NUMBER[decimal]).fullmatch, re.compile(_DATE).fullmatch
-    rows = rows.where(~rows.isin(_EMPTY))
-    return rows.map(lambda cell: 1 if number(cell[:60]) else 2 * bool(date(cell[:60])), "ignore")
+def _decimal(rows, sep, notes):
+    """Return the decimal sign by which most cells are numbers."""
+    cells = rows[:200].stack().dropna()
+    comma, point = (cells.str.fullmatch(_NUMBER[sign]).sum() for sign in ",.")
+    has_comma = cells.str.contains(r"\d,\d").any()
+    if comma > point or (comma == point and sep == ";" and has_comma):
+        notes += ["Decimals are read with a comma."] if has_comma else []
+        return ","
+    points = cells[cells.str.fullmatch(r"\d+\.\d+")]
+    if sep == ";" and len(points) and points.str.fullmatch(r"\d{1,3}\.\d{3}").all():
+        way_out = "If it groups thousands, pass `pd.read_csv(path, sep=';', thousands='.')`."
+        notes.append(f"The point in {quoted(min(points))} is read as a decimal point. {way_out}")
+    return "."
 
 
 def _head(rows, width, decimal, notes):
     """Return how many lines stand above the data, and the fullest row there: the titles."""
     rows = rows[: max(40, 100_000 // width)]
-    kinds = _kinds(rows, decimal).astype(float)
+    number, date = re.compile(_NUMBER[decimal]).fullmatch, re.compile(_DATE).fullmatch
+    kinds = rows.where(~rows.isin(_EMPTY)).map(
+        lambda cell: 1 if number(cell[:60]) else 2 * bool(date(cell[:60])), "ignore"
+    )
+    kinds = kinds.astype(float)  # 1 a number, 2 a date, 0 neither, NaN a gap
     usual = kinds[len(rows) // 2 :].median().round()
-    kinds = kinds.loc[:, usual > 0]
-    alike = kinds.eq(usual[usual > 0]).where(kinds.notna()).mean(axis=1)
-    filled = rows.ne("").where(rows.notna(), False).sum(axis=1)
-    years = rows.apply(_counts_up, axis=1)
-    data = (alike == 1) & (kinds.notna().mean(axis=1) >= 0.25)
-    data |= (alike >= 0.5) & (2 * filled >= width).shift(fill_value=False).cummax()
+    alike = kinds.eq(usual).where(kinds.notna()).loc[:, usual > 0]
+    data = (alike.mean(axis=1) >= 0.5) & (alike.notna().mean(axis=1) >= 0.25)
+    years = rows.apply(_counts_up, axis=1)  # as titles, unless the row below counts as well
     data &= ~years | years.shift(-1, fill_value=False)
-    above = filled.iloc[: data.argmax() if data.any() else 1]
+    above = (rows.fillna("") != "").sum(axis=1).iloc[: data.argmax() if data.any() else 1]
     best = above.idxmax() if 2 * above.max() >= width else None
     if len(passed := above.index.drop(best, errors="ignore")):
         shown = quoted(next(filter(None, rows.loc[passed[0]])))
@@ -189,18 +193,17 @@ def _read(text, name, sep, decimal, first, width, notes):
     options = {"sep": sep.replace(" ", r"\s+"), "decimal": decimal, "na_values": _GAPS}
     options |= {"header": None, "names": range(width), "nrows": MAX_ROWS}
     options |= {"skip_blank_lines": False, "skipinitialspace": True, "low_memory": False}
-    received = f"more in line {first + 1}"
     try:
-        frame = pd.read_csv(io.BytesIO(text.encode()), **options)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeEncodeError) as problem:
-        found = re.search(r"in line (\d+), saw (\d+)", str(problem))
+        frame = pd.read_csv(io.StringIO(text), **options)
+        if not isinstance(frame.index, pd.RangeIndex):  # pandas' way with a first line too long
+            raise pd.errors.ParserError("in line 1, saw more")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as problem:
+        found = re.search(r"in line (\d+), saw (\w+)", str(problem))
         received = "a quotation mark without its end"
         received = f"{found[2]} in line {first + int(found[1])}" if found else received
-        frame = pd.DataFrame(index=[received])
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas' way with a first line too long
         rule = f"`{name}` must have at most {counted(width, 'cell')} in each line"
         way_out = "Correct or delete that line; text that holds the separator needs quotation marks"
-        raise refusal(rule, received, way_out)
+        raise refusal(rule, received, way_out) from None
     frame.index += first + 1
     if '"' in text:  # a cell may go over several lines
         texts = frame.select_dtypes(exclude="number").astype(str)
@@ -237,18 +240,13 @@ def _as_numbers(cells, decimal, notes):
 
 def _turned(frame, notes):
     """Return a table whose lines are sequences, or years, with a row for each timestep."""
-    numeric = [c for c in frame if pd.api.types.is_numeric_dtype(frame[c])]
+    numeric = frame.select_dtypes("number").columns.tolist()
     text = [c for c in frame if c not in numeric]
-    found = {
-        "month": [c for c in frame if c[:3].lower() in MONTHS and c.isalpha()],
-        "year": [c for c in frame if re.fullmatch(r"(1[5-9]|2[0-2])\d\d", c)],
-        "date": [c for c in frame if re.fullmatch(_DATE, c)],
-    }
-    for label, columns in found.items():
+    for label, title in _TITLES.items():
+        columns = [c for c in frame if re.fullmatch(title, c)]
         if 2 * len(columns) > max(4, frame.shape[1]):
             notes.append(f"Turned: each line runs from {columns[0]} to {columns[-1]}.")
-            keep = numeric[:1] if label == "month" else [c for c in text if c not in columns]
-            return _long(frame, [c for c in keep if c not in columns], columns, label, notes)
+            return _long(frame, numeric[:1] if label == "month" else text, columns, label, notes)
     alike = len({re.sub(r"\d+$", "", c) for c in numeric}) == 1 and len(numeric) >= 20
     dated = any(read_dates(frame[c].dropna())[0] is not None for c in text)
     if not alike or len(text) > 1 or dated:
@@ -265,6 +263,7 @@ def _turned(frame, notes):
 
 def _long(frame, keep, columns, label, notes):
     """Return a row for each cell of some columns that holds something, line by line."""
+    keep = [c for c in keep if c not in columns]
     left = [quoted(column) for column in frame if column not in [*keep, *columns]]
     notes += [f"Columns left out in turning: {', '.join(left[:6])}."] if left else []
     if not keep or frame.duplicated(keep).any():
@@ -315,9 +314,10 @@ def _forms(texts):
     quarter, month = r"^(\d{4}) ?Q([1-4])$", lambda q: f"{q[1]} {3 * int(q[2]) - 2}"
     for pattern, plain in (r"([a-zA-Z]{3})[a-zA-Z]+", r"\1"), (r"[\s/.,-]+", " "), (quarter, month):
         texts = texts.str.replace(pattern, plain, regex=True)
-    sample = spread(texts, 40)
     forms = [form for form in _FORMATS if not (dotted and form.startswith("%m %d"))]
-    return texts, [form for form in forms if seconds_of(sample, form).notna().mean() > 0.5]
+    return texts, [
+        form for form in forms if seconds_of(spread(texts, 40), form).notna().mean() > 0.5
+    ]
 
 
 def spread(cells, count):
@@ -328,7 +328,7 @@ def spread(cells, count):
 def seconds_of(cells, form=None):
     """Return cells as seconds since 1970, NaN where they are not in this form."""
     times = pd.to_datetime(cells, format=form, errors="coerce", utc=True)
-    return (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    return (times - pd.Timestamp("1970", tz="UTC")) / pd.Timedelta(seconds=1)
 
 
 def _unevenness(seconds):

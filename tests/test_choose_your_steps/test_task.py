@@ -78,6 +78,15 @@ def test_a_season_is_found_given_or_none(series, rng):
     assert "one season before (12)" in forecast_task([rising[:, None]]).baselines
 
 
+def test_a_season_of_twelve_months_is_not_taken_for_a_quarter(rng):
+    """Orders rise at the end of each quarter, most at the end of the year, on a slow wave."""
+    noise, wave = rng.normal(scale=0.7, size=200), 5 * np.sin(np.arange(200) / 8)
+    year = np.resize([0, 1, 5, -1, 0, 4, -4, -6, 3, 1, 1, 4], 200)
+    assert "one season before (12)" in forecast_task([(year + wave + noise)[:, None]]).baselines
+    quarter = np.resize([0, 0, 5], 200)
+    assert "one season before (3)" in forecast_task([(quarter + wave + noise)[:, None]]).baselines
+
+
 def test_what_is_read_and_answered_is_standardised_by_the_part_for_training(series):
     two = np.stack([series, 1e6 + 1e3 * series**2], axis=1)
     task = forecast_task([two], target=1, horizon=3)

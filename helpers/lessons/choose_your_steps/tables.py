@@ -39,6 +39,7 @@ _ID = (
     "shop|site|sku|speaker|state|station|store|subject|symbol|ticker|trial|unit|user|zone"
 )
 _TARGETS = "target|value|y|cnt|count|close|sales|demand|price|load|passengers|ot"
+_WEEKDAYS = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
 _MONTHS = {month: n for n, month in enumerate(text_files.MONTHS, start=1)}
 
 
@@ -123,8 +124,8 @@ def _from_frame(frame, name):
 def guess_roles(table):
     """Guess which columns hold values (at most twelve), name the sequence, and say when."""
     check_made("table", table, pd.DataFrame, "read_table")
-    kinds = _kinds(table)
-    numeric = [c for c, kind in kinds.items() if kind not in ("text", "date", "clock", "empty")]
+    kinds = {column: _kind(table, column) for column in table}
+    numeric = [c for c, kind in kinds.items() if kind not in ("text", "date", "clock")]
     if not numeric or len(table) < 2:
         rule = f"`{_name(table)}` must have two rows or more, and a column of numbers"
         cell = f", with {quoted(table.iat[0, 0])} {_place(table, 0)}" if table.size else ""
@@ -132,10 +133,11 @@ def guess_roles(table):
         raise refusal(rule, f"{counted(len(table), 'row')}{cell}", way_out)
     time = _guess_time(table, kinds)
     id = _guess_id(table, kinds, time)
-    time = time or [c for c in numeric if c not in id and _counts(table, c, id)][:1]
+    counts = [c for c in numeric if c not in [*time, *id] and _counts(table, c, id)]
+    time = time or counts[:1]
     values = [c for c in numeric if kinds[c] == "number" and c not in [*time, *id]]
     useful = [c for c in values if table[c].nunique() > 1 and table[c].notna().mean() >= 0.5]
-    values = [c for c in useful if not _counts(table, c, id)] or useful or values
+    values = [c for c in useful if c not in counts] or useful or values
     if not values:  # the only column of numbers is the series, whatever it is called
         values = [c for c in numeric if c not in [*time, *id]] or numeric[-1:]
         id, time = ([c for c in role if c not in values] for role in (id, time))
@@ -146,7 +148,7 @@ def describe_reading(table, roles):
     """Say in one sentence how a table is read, to be agreed to before anything is trained."""
     check_made("table", table, pd.DataFrame, "read_table")
     check_made("roles", roles, Roles, "guess_roles")
-    columns = {column for column, kind in _kinds(table).items() if kind == "number"}
+    columns = {column for column in table if _kind(table, column) == "number"}
     left, used = len(columns.difference(*roles)), len(roles.values)
     count = f"{used} of " * bool(left) + counted(used + left, "column")
     series = f"a sequence for each {_listed(roles.id)}" if roles.id else "one sequence"
@@ -179,19 +181,9 @@ def _says(title, words):
     return np.mean([bool(re.fullmatch(words, word.lower())) for word in found] or [0])
 
 
-def _kinds(table):
-    """Return what each column holds: "number", "text", "date", a part of a moment, and so on."""
-    kinds = {column: _kind(table, column) for column in table}
-    if [*kinds.items()][:1] == [("column 1", "year")] and "column 2" in kinds:  # without titles
-        months = set(text_files.numbers(table["column 2"].iloc[:100]))
-        kinds["column 2"] = "month" if months == set(range(1, 13)) else kinds["column 2"]
-    return kinds
-
-
 def _kind(table, column):
+    """Return what a column holds: "number", "text", "date", "clock", "when", or a part of it."""
     cells = text_files.spread(table[column].dropna(), 300)
-    if cells.empty:
-        return "empty"
     numbers = text_files.numbers(cells, table.attrs.get("decimal", "."))
     is_text = 2 * numbers.count() <= len(cells)
     seconds, _ = text_files.read_dates(cells if is_text else numbers)
@@ -199,8 +191,8 @@ def _kind(table, column):
         return "clock" if seconds.between(0, 86399.999).all() else "date"
     if is_text:
         names = set(cells.astype(str).str.strip().str.lower().str[:3])
-        said = names <= {"mon", "tue", "wed", "thu", "fri", "sat", "sun"} or _says(column, _WHEN)
-        return "month" if names <= _MONTHS.keys() else "when" if said else "text"
+        said = names <= _WEEKDAYS or _says(column, _WHEN)
+        return "month" if names and names <= _MONTHS.keys() else "when" if said else "text"
     numbers = numbers[np.isfinite(numbers)]
     whole = (numbers % 1 == 0).all() and (numbers >= 0).all()
     for part, (words, largest, _) in _PARTS.items():
@@ -209,6 +201,8 @@ def _kind(table, column):
     rising = (numbers.diff().dropna() >= 0).mean() > 0.9
     if column.startswith("column ") and rising and numbers.between(1500, 2200).all():
         return "year" if whole else "when"
+    if column == "column 2" and set(text_files.numbers(table[column].iloc[:24])) == {*range(1, 13)}:
+        return "month"
     return "when" if _says(column, _COUNTED) > (0 if rising else 0.99) else "number"
 
 
@@ -238,11 +232,11 @@ def _guess_id(table, kinds, time):
     names = [c for c, kind in kinds.items() if kind in ("text", "number") and _says(c, _ID)]
     if again > 0.3 or not time:
         names += [c for c, kind in kinds.items() if kind == "text" and c not in names]
+    if not time and kinds[table.columns[0]] == "number":  # the first column may name the rows
+        first, *others = table.columns[:3]
+        names += [first] if any(_counts(table, other, [first]) for other in others) else []
     names = [c for c in names if 2 <= table[c].nunique() <= len(table) / 2][:6]
     if again <= 0.05:  # all rows of each name follow one another
-        for c in [] if time else table.columns[:2]:  # a column without a title may name them too
-            counted = any(_counts(table, other, [c]) for other in table.columns[:3] if other != c)
-            names += [c] if counted and kinds[c] == "number" else []
         return [c for c in names if (table[c] != table[c].shift()).sum() == table[c].nunique()][:1]
     for key in [list(key) for n in range(1, 5) for key in combinations(names, n)]:
         rows = table.groupby(key, dropna=False).ngroups
@@ -260,8 +254,8 @@ def _counts(table, column, id):
 
 
 def _one_clock(table, id, time):
-    """Return whether sequences run by one clock: not where the time counts anew in each."""
-    return bool(time) and not (len(time) == 1 and _counts(table, time[0], id))
+    """Return whether sequences run by one clock: not where time counts from 0 or 1 in each."""
+    return bool(time) and not table.groupby(id)[time[0]].first().isin([0, 1]).all()
 
 
 def make_sequences(table, values, *, id=(), time=(), fill_gaps=False):
@@ -374,24 +368,25 @@ def _in_order(table, groups, time, notes):
 
 
 def _moments(table, time, notes):
-    """Return the moments of rows as numbers, NaN where unread."""
+    """Return the moments of rows in seconds, or in the unit of a column, NaN where unread."""
     total, parts = np.zeros(len(table)), {}
-    for column, kind in (_kinds(table[time]) if time else {}).items():
-        cells = table[column]
+    for column in time:
+        cells, kind = table[column], _kind(table, column)
         plain = pd.to_numeric(cells, errors="coerce").astype(float)
         if kind in _PARTS:
-            months = cells.astype(str).str.strip().str.lower().str[:3]
-            parts[kind] = plain.fillna(months.map(_MONTHS))
+            names = cells.astype(str).str.strip().str.lower().str[:3]
+            parts[kind] = plain.fillna(names.map(_MONTHS)).to_numpy()
             continue
         seconds, note = text_files.read_dates(cells)
-        total = total + (plain if seconds is None else seconds).to_numpy()
+        total += plain if seconds is None else seconds
         notes += [note] if note else []
-    months = parts.get("month", 1) + 3 * (parts.get("quarter", 1) - 1)
-    first = {"year": parts.get("year", 1970), "month": months, "day": 1}
-    total = total + text_files.seconds_of(pd.DataFrame(first, table.index)).to_numpy()
+    months = 12 * parts.pop("year", 1970) + 3 * parts.pop("quarter", 1) + parts.pop("month", 1)
+    months = np.full(len(table), months) - 12 * 1970 - 4
+    known = np.isfinite(months)
+    first = np.where(known, months, 0).astype("M8[M]").astype("M8[s]").astype(float)
     for part, cells in parts.items():
-        total = total + (cells.to_numpy() - (part in ("week", "day"))) * _PARTS[part][2]
-    return total
+        total += (cells - (part in ("week", "day"))) * _PARTS[part][2]
+    return np.where(known, total + first, np.nan)
 
 
 def _filled(rows, groups, notes):

@@ -41,8 +41,8 @@ def forecast_task(sequences, *, times=None, target=0, horizon=1, season=None, di
     The (timesteps_i, features) sequences are cut in time: the first 48 % train, 12 % say when to
     stop, 25 % are for comparing, the last 15 % for the end. Only the first two are fitted to.
     `times`, as of `make_sequences`, cuts all at the same moments; None cuts each by its length.
-    `season` is in timesteps; None takes the highest peak of the autocorrelation. With
-    `difference` models read changes and forecast the change, for series with a trend.
+    `season` is in timesteps; None looks for it in the autocorrelation. With `difference` models
+    read changes and forecast the change, for series with a trend.
     """
     sequences = [np.asarray(each, float) for each in check.sequences(sequences)]
     times = None if times is None else _check_times(times, sequences)
@@ -164,15 +164,26 @@ def _has_trend(known):
 
 
 def _season(known):
-    """Return the highest peak of the autocorrelation, in timesteps, or None."""
+    """Return the highest peak of the autocorrelation, in timesteps, or None.
+
+    Slow waves favour a short one, such as 3 months of 12. So if the changes, which have no slow
+    waves, are clearly more alike after a multiple of it, it is that multiple.
+    """
     time = np.arange(len(known))
     flat = known - np.polyval(np.polyfit(time, known, 1), time)
     if len(flat) < 12 or np.ptp(flat) == 0:
         return None
-    found = np.correlate(flat, flat, "full")[len(flat) - 1 :][: len(flat) // 3] / (flat @ flat)
+    found, changes = _autocorrelation(flat), _autocorrelation(np.diff(flat))
     peaks = [n for n in range(2, len(found) - 1) if found[n - 1] <= found[n] >= found[n + 1]]
     peaks = [n for n in peaks if found[n] > 0.2 + max(0, found[:n].min())]
-    return max(peaks, key=lambda n: found[n], default=None)
+    best = max(peaks, key=lambda n: found[n], default=None)
+    multiples = range(best, len(changes), best) if best else []
+    longest = max(multiples, key=lambda n: changes[n], default=best)
+    return longest if best and changes[longest] > changes[best] + 0.1 else best
+
+
+def _autocorrelation(x):
+    return np.correlate(x, x, "full")[len(x) - 1 :][: len(x) // 3] / (x @ x)
 
 
 def _baselines(task, known, season):

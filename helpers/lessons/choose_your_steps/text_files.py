@@ -159,13 +159,13 @@ def _head(rows, width, decimal, notes):
     """Return how many lines stand above the data, and the fullest row there: the titles."""
     rows = rows[: max(40, 100_000 // width)]
     number, date = re.compile(_NUMBER[decimal]).fullmatch, re.compile(_DATE).fullmatch
-    kinds = rows.where(~rows.isin(_EMPTY)).map(
-        lambda cell: 1 if number(cell[:60]) else 2 * bool(date(cell[:60])), "ignore"
-    )
-    kinds = kinds.astype(float)  # 1 a number, 2 a date, 0 neither, NaN a gap
-    usual = kinds[len(rows) // 2 :].median().round()
+    cells = rows.where(~rows.isin(_EMPTY)).map(lambda cell: cell[:60], "ignore")
+    kinds = cells.map(lambda cell: 1.0 if number(cell) else 2.0 if date(cell) else 0.0, "ignore")
+    usual = kinds.astype(float)[len(rows) // 2 :].median().round()
     alike = kinds.eq(usual).where(kinds.notna()).loc[:, usual > 0]
-    data = (alike.mean(axis=1) >= 0.5) & (alike.notna().mean(axis=1) >= 0.25)
+    share = alike.mean(axis=1)  # of a row's cells that are numbers or dates like those below
+    data = (share >= 0.5) & (alike.notna().mean(axis=1) >= 0.25)
+    data.iloc[0] &= share.iloc[0] == 1  # a title may be a number
     years = rows.apply(_counts_up, axis=1)  # as titles, unless the row below counts as well
     data &= ~years | years.shift(-1, fill_value=False)
     above = (rows.fillna("") != "").sum(axis=1).iloc[: data.argmax() if data.any() else 1]

@@ -23,6 +23,7 @@ from helpers.lessons.choose_your_steps.tables import (
 from helpers.lessons.choose_your_steps.task import forecast_task
 from tests.test_choose_your_steps import formats
 
+MONTHS_OF_1991 = list(enumerate(["Jan", "Feb", "Mar", "Apr"]))
 LONG = "station,day,rain\nnorth,1,0.0\nsouth,1,1.5\nnorth,2,4.5\nsouth,2,0.5\nsouth,3,3.0\n"
 
 
@@ -56,8 +57,8 @@ READ = {
     "jena": (ONE, ["Date Time"], "p (mbar)", 1, 80, 990, ["-9,999 occurs 1 time"]),
     "silso": (ONE, ["column 1", "column 2"], "column 4", 1, 60, 90, ["-1 occurs 21 times"]),
     "air_passengers": (ONE, ["time"], "value", 1, 36, 112, ["left out: 'column 1'"]),
-    "m4_weekly": (["V1"], ["timestep"], "value", 4, 40, 1000, ["Turned"]),
-    "m4_ragged": (["column 1"], ["timestep"], "value", 6, 40, 1000, ["Turned"]),
+    "m4_weekly": (["V1"], ["time"], "value", 4, 40, 1000, ["Turned"]),
+    "m4_ragged": (["column 1"], ["time"], "value", 6, 40, 1000, ["Turned"]),
     "ett": (ONE, ["date"], "OT", 1, 60, 30, []),
     "electricity": (ONE, ["column 1"], "MT_002", 1, 40, 5.04, ["comma", "12 of 370"]),
     "traffic": (ONE, [], "column 1", 1, 90, 0.001, ["read as a timestep of 60 numbers"]),
@@ -74,21 +75,21 @@ READ = {
     "mauna_loa_text": (ONE, ["column 1", "column 2"], "column 4", 1, 60, 315, ["-99.99 occurs 2"]),
     "gistemp": (
         ONE,
-        ["Year", "month"],
+        ["Year", "time"],
         "value",
         1,
         69,
         None,
         ["runs from Jan to Dec", "passed over: 1"],
     ),
-    "har": (["line"], ["timestep"], "value", 80, 64, 0, ["read as a sequence of 64 numbers"]),
+    "har": (["line"], ["time"], "value", 80, 64, 0, ["read as a sequence of 64 numbers"]),
     "ecb": (ONE, ["Date"], "USD", 1, 40, None, ["put in the order", "left out: 'RUB'"]),
     "trends": (ONE, ["Week"], "lstm: (Worldwide)", 1, 30, 20, ["'<1' in line 7", "passed over: 1"]),
     "dwd": (ONE, ["MESS_DATUM"], "TT_TU", 1, 60, 10, ["-999 occurs 3", "'STATIONS_ID'", "'eor'"]),
     "covid": (["iso_code"], ["date"], "total_cases", 3, 28, None, ["empty cell in line 2"]),
     "eurostat": (
         ["unit,geo"],
-        ["year"],
+        ["time"],
         "value",
         4,
         8,
@@ -101,14 +102,14 @@ READ = {
     "excel_german": (ONE, ["Datum"], "Temperatur", 1, 40, 10, ["comma", "1,100.5"]),
     "jhu": (
         ["Country/Region"],
-        ["date"],
+        ["time"],
         "value",
         4,
         40,
         0,
         ["Turned", "1/22/20 to 3/1/20", "'Lat'"],
     ),
-    "world_bank": (["Country Name"], ["year"], "value", 3, 20, 50, ["Turned", "passed over: 1, 3"]),
+    "world_bank": (["Country Name"], ["time"], "value", 3, 20, 50, ["Turned", "passed over: 1, 3"]),
     "campbell_toa5": (ONE, ["TIMESTAMP"], "BattV", 1, 40, 12, ["passed over: 1, 3, 4", "line 9"]),
     "cmapss": (["column 1"], ["column 2"], "column 3", 3, 30, None, ["left out: 'column 6'"]),
     "metro": (ONE, ["date_time"], None, 1, 66, None, ["day, month, year", "6 rows with the same"]),
@@ -117,7 +118,7 @@ READ = {
     "bike_hours": (ONE, ["dteday", "hr"], "cnt", 1, 60, 0, ["left out: 'instant'"]),
     "delhi": (ONE, ["column 1"], "column 2", 1, 40, 10, []),
     "stocks": (["symbol"], ["date"], "close", 3, 30, 90, []),
-    "ucr": (["line"], ["timestep"], "value", 30, 50, 0, ["Turned", "in turning: 'column 1'"]),
+    "ucr": (["line"], ["time"], "value", 30, 50, 0, ["Turned", "in turning: 'column 1'"]),
     "quarters": (ONE, ["quarter"], "gdp", 1, 30, 100, []),
     "shampoo": (ONE, ["Month"], "Sales", 1, 36, 200, ["cannot be read as a time in line 2"]),
 }
@@ -185,6 +186,7 @@ def test_jena_with_the_sentinel_replaced_as_the_note_says():
         (['"1,020.5"', "21.3"], ",", [1020.5, 21.3]),
         (["$5.50", "$6"], ",", [5.5, 6]),
         (["5 %", "6.5%"], ",", [5, 6.5]),
+        (["2.001,5 €", "3 €"], ";", [2001.5, 3]),
         (["−5", "6"], ",", [-5, 6]),
         (["1e3", "2.5E-1"], ",", [1000, 0.25]),
         (["TRUE", "FALSE"], ",", [1, 0]),
@@ -262,6 +264,7 @@ def keys(*dates):
         (["February 1, 2024", "March 13, 2024"], "2024-02-01 00:00:00", False),
         (["Feb 2024", "Mar 2024"], "2024-02-01 00:00:00", False),
         (["2024-02", "2024-03"], "2024-02-01 00:00:00", False),
+        (["2024 Feb", "2024 Mar"], "2024-02-01 00:00:00", False),
         (["2024 Q2", "2024 Q3"], "2024-04-01 00:00:00", False),
         (["20240201", "20240202"], "2024-02-01 00:00:00", False),
         (["2024020105", "2024020106"], "2024-02-01 05:00:00", False),
@@ -317,6 +320,24 @@ def test_a_column_that_says_when_is_never_a_name(header):
 def test_clock_times_are_never_a_name(title):
     lines = [f"2024-01-0{1 + n // 3},{6 + n % 3:02d}:00,{n}.5" for n in range(12)]
     assert roles("\n".join([f"date,{title},x", *lines])).id == []
+
+
+def test_years_of_two_digits_and_long_ago_are_a_time():
+    lines = [f"{year},{month},{month % 5}.5" for year in (14, 63, 1066) for month in range(1, 13)]
+    made = read("\n".join(["year,month,x", *lines]))
+    assert len(made.sequences[0]) == 36
+    assert not any("cannot be read" in note for note in made.notes)
+
+
+def test_a_number_of_each_row_is_never_forecast():
+    lines = [f"{n + 1},{'ab'[n // 9]},{2000 + n % 9},{n % 5}.5" for n in range(18)]
+    assert roles("\n".join([",state,year,x", *lines])) == Roles(["x"], ["state"], ["year"])
+
+
+def test_a_title_may_be_a_number_beside_a_month_that_comes_first():
+    found = read("Month,0\n" + "".join(f"{1991 + n // 12} {m},{n}.5\n" for n, m in MONTHS_OF_1991))
+    assert column(found)[0] == 0.5
+    assert len(found.sequences[0]) == 4
 
 
 def test_weekdays_and_months_are_never_a_name():

@@ -133,7 +133,8 @@ def guess_roles(table):
         raise refusal(rule, f"{counted(len(table), 'row')}{cell}", way_out)
     time = _guess_time(table, kinds)
     id = _guess_id(table, kinds, time)
-    counts = [c for c in numeric if c not in [*time, *id] and _counts(table, c, id)]
+    counts = [c for c in numeric if any(_counts(table, c, key) for key in ([], id))]
+    counts = [c for c in counts if c not in [*time, *id]]
     time = time or counts[:1]
     values = [c for c in numeric if kinds[c] == "number" and c not in [*time, *id]]
     useful = [c for c in values if table[c].nunique() > 1 and table[c].notna().mean() >= 0.5]
@@ -178,7 +179,7 @@ def _listed(columns):
 def _says(title, words):
     """Return the share of a title's words that are among some: 0 to 1."""
     found = re.findall(r"[A-ZÀ-Þ]?[^\W\d_A-ZÀ-Þ]+|[A-ZÀ-Þ]+", title)
-    return np.mean([bool(re.fullmatch(words, word.lower())) for word in found] or [0])
+    return np.mean([bool(re.fullmatch(f"({words})s?", word.lower())) for word in found] or [0])
 
 
 def _kind(table, column):

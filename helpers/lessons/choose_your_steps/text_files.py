@@ -25,11 +25,7 @@ _DATE = (
     r"(?i)(\d{1,4}([-/:]\d{1,2}|\.\d{1,2}\.\d{1,4})|\d{4} ?Q\d|"
     rf"(?=.*\d)[\d .-]*({'|'.join(MONTHS)})[a-z]*)([\d:/ T.,Z+-]|[ap]m)*"
 )
-_TITLES = {  # of columns that are timesteps
-    "month": rf"(?i)({'|'.join(MONTHS)})[a-z]*",
-    "year": r"(1[5-9]|2[0-2])\d\d",
-    "date": _DATE,
-}
+_SPAN = rf"(?i)(1[5-9]|2[0-2])\d\d|({'|'.join(MONTHS)})[a-z]*"  # a year or a month, as a title
 _DAYS = ["%Y %m %d", "%d %m %Y", "%m %d %Y", "%d %m %y", "%m %d %y", "%y %m %d"]
 _DAYS += ["%d %b %Y", "%d %b %y", "%b %d %Y"]
 _CLOCKS = ["%H:%M", "%H:%M:%S", "%H:%M:%S %f", "%H %M %S", "%I:%M %p", "%I:%M:%S %p"]
@@ -240,39 +236,41 @@ def _as_numbers(cells, decimal, notes):
 
 def _turned(frame, notes):
     """Return a table whose lines are sequences, or years, with a row for each timestep."""
-    numeric = frame.select_dtypes("number").columns.tolist()
-    text = [c for c in frame if c not in numeric]
-    for label, title in _TITLES.items():
-        columns = [c for c in frame if re.fullmatch(title, c)]
-        if 2 * len(columns) > max(4, frame.shape[1]):
-            notes.append(f"Turned: each line runs from {columns[0]} to {columns[-1]}.")
-            return _long(frame, numeric[:1] if label == "month" else text, columns, label, notes)
-    alike = len({re.sub(r"\d+$", "", c) for c in numeric}) == 1 and len(numeric) >= 20
+    columns = [c for c in frame if re.fullmatch(_SPAN, c) or re.fullmatch(_DATE, c)]
+    if 2 * len(columns) > max(4, frame.shape[1]):
+        notes.append(f"Turned: each line runs from {columns[0]} to {columns[-1]}.")
+        return _long(frame, columns, notes)
+    columns = frame.select_dtypes("number").columns
+    text = frame.columns.difference(columns)
+    alike = len({re.sub(r"\d+$", "", c) for c in columns}) == 1 and len(columns) >= 20
     dated = any(read_dates(frame[c].dropna())[0] is not None for c in text)
     if not alike or len(text) > 1 or dated:
         return frame
-    whole = (frame[numeric] % 1 == 0).all()
-    numeric = numeric[int(whole.iloc[0] and not whole.all()) :]  # without the class of each line
-    along, down = (frame[numeric][:300].diff(axis=axis).abs().stack().mean() for axis in (1, 0))
-    turn = bool(text) or not down < 1.5 * along
+    whole = (frame[columns] % 1 == 0).all()
+    columns = columns[int(whole.iloc[0] and not whole.all()) :]  # without the class of each line
+    along, down = (frame[columns][:300].diff(axis=axis).abs().stack().mean() for axis in (1, 0))
+    turn = len(text) > 0 or not down < 1.5 * along
     words = "Turned: each line is read as a sequence" if turn else "Each line is read as a timestep"
     way_out = "If that is wrong, pass `pd.read_csv(path, header=None)`, or its `.T`."
-    notes.append(f"{words} of {len(numeric):,} numbers. {way_out}")
-    return _long(frame, text, numeric, "timestep", notes) if turn else frame
+    notes.append(f"{words} of {len(columns):,} numbers. {way_out}")
+    numbered = dict(zip(columns, range(len(columns)), strict=True))
+    return _long(frame.rename(columns=numbered), [*numbered.values()], notes) if turn else frame
 
 
-def _long(frame, keep, columns, label, notes):
-    """Return a row for each cell of some columns that holds something, line by line."""
-    keep = [c for c in keep if c not in columns]
-    left = [quoted(column) for column in frame if column not in [*keep, *columns]]
+def _long(frame, columns, notes):
+    """Return a row for each cell of some columns that holds something, line by line.
+
+    What names a line is its text, or its year.
+    """
+    others = frame.drop(columns=columns)
+    keep = others.select_dtypes(exclude="number").columns.tolist()
+    keep = keep or [c for c in others if c.lower() == "year"]
+    left = [quoted(c) for c in others if c not in keep]
     notes += [f"Columns left out in turning: {', '.join(left[:6])}."] if left else []
     if not keep or frame.duplicated(keep).any():
         keep, frame = [*keep, "line"], frame.assign(line=[f"line {n}" for n in frame.index])
-    long = frame.melt(keep, columns, label, "value", ignore_index=False)
-    long = long.dropna(subset="value").sort_index(kind="stable")
-    if label == "timestep":
-        long[label] = long.groupby(level=0).cumcount()
-    return long.astype({"year": int} if label == "year" else {}).infer_objects()
+    long = frame.melt(keep, columns, "time", "value", ignore_index=False)
+    return long.dropna(subset="value").sort_index(kind="stable").infer_objects()
 
 
 def read_dates(cells):

@@ -89,7 +89,7 @@ READ = {
     "covid": (["iso_code"], ["date"], "total_cases", 3, 28, None, ["empty cell in line 2"]),
     "eurostat": (
         ["unit,geo"],
-        ["time"],
+        ["year"],
         "value",
         4,
         8,
@@ -109,7 +109,7 @@ READ = {
         0,
         ["Turned", "1/22/20 to 3/1/20", "'Lat'"],
     ),
-    "world_bank": (["Country Name"], ["time"], "value", 3, 20, 50, ["Turned", "passed over: 1, 3"]),
+    "world_bank": (["Country Name"], ["year"], "value", 3, 20, 50, ["Turned", "passed over: 1, 3"]),
     "campbell_toa5": (ONE, ["TIMESTAMP"], "BattV", 1, 40, 12, ["passed over: 1, 3, 4", "line 9"]),
     "cmapss": (["column 1"], ["column 2"], "column 3", 3, 30, None, ["left out: 'column 6'"]),
     "metro": (ONE, ["date_time"], None, 1, 66, None, ["day, month, year", "6 rows with the same"]),

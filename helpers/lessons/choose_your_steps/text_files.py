@@ -269,7 +269,8 @@ def _long(frame, columns, notes):
     notes += [f"Columns left out in turning: {', '.join(left[:6])}."] if left else []
     if not keep or frame.duplicated(keep).any():
         keep, frame = [*keep, "line"], frame.assign(line=[f"line {n}" for n in frame.index])
-    long = frame.melt(keep, columns, "time", "value", ignore_index=False)
+    label = "year" if re.fullmatch(r"\d{4}", str(columns[0])) else "time"
+    long = frame.melt(keep, columns, label, "value", ignore_index=False)
     return long.dropna(subset="value").sort_index(kind="stable").infer_objects()
 
 

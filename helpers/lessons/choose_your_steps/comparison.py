@@ -125,8 +125,8 @@ def measure(task, model, steps, way, report):
         found.epochs.append(best)
         found.weights.append(model.get_weights())
     ways = [CARRIED] if way == CARRIED else [OVERLAPPING, CUT]
-    found = [found._replace(way=each) for each in ways]
-    return [each._replace(errors=score(task, model, each, COMPARE)) for each in found]
+    asked = [found._replace(way=each) for each in ways]
+    return [each._replace(errors=score(task, model, each, COMPARE)) for each in asked]
 
 
 def score(task, model, scenario, part):
@@ -153,10 +153,8 @@ def _train(task, model, steps, way, seed, report):
 
     Return after how many epochs those were, or None where `report` said to stop.
     """
-    windows, held = (
-        _windows(task, steps, 0, STOP),
-        _windows(task, steps, STOP, COMPARE, before=_ROW),
-    )
+    windows = _windows(task, steps, 0, STOP)
+    held = _windows(task, steps, STOP, COMPARE, before=_ROW)
     epochs, stopped = max(_EPOCHS, -(-_UPDATES // len(windows[0]))), []
 
     def follow(epoch, logs):

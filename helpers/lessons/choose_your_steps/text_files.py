@@ -243,8 +243,9 @@ def _turned(frame, notes):
     columns = frame.select_dtypes("number").columns
     text = frame.columns.difference(columns)
     alike = len({re.sub(r"\d+$", "", c) for c in columns}) == 1 and len(columns) >= 20
-    dated = any(read_dates(frame[c].dropna())[0] is not None for c in text)
-    if not alike or len(text) > 1 or dated:
+    if not alike or len(text) > 1:
+        return frame
+    if any(read_dates(spread(frame[c].dropna(), 300))[0] is not None for c in text):
         return frame
     whole = (frame[columns] % 1 == 0).all()
     columns = columns[int(whole.iloc[0] and not whole.all()) :]  # without the class of each line

@@ -241,16 +241,15 @@ def _turned(frame, notes):
         notes.append(f"Turned: each line runs from {columns[0]} to {columns[-1]}.")
         return _long(frame, columns, notes)
     columns = frame.select_dtypes("number").columns
-    text = frame.columns.difference(columns)
+    text = frame.drop(columns=columns)[:300]
     alike = len({re.sub(r"\d+$", "", c) for c in columns}) == 1 and len(columns) >= 20
-    if not alike or len(text) > 1:
-        return frame
-    if any(read_dates(spread(frame[c].dropna(), 300))[0] is not None for c in text):
+    dated = any(read_dates(text[c].dropna())[0] is not None for c in text)
+    if not alike or text.shape[1] > 1 or dated:
         return frame
     whole = (frame[columns] % 1 == 0).all()
     columns = columns[int(whole.iloc[0] and not whole.all()) :]  # without the class of each line
     along, down = (frame[columns][:300].diff(axis=axis).abs().stack().mean() for axis in (1, 0))
-    turn = len(text) > 0 or not down < 1.5 * along
+    turn = text.shape[1] == 1 or not down < 1.5 * along
     words = "Turned: each line is read as a sequence" if turn else "Each line is read as a timestep"
     way_out = "If that is wrong, pass `pd.read_csv(path, header=None)`, or its `.T`."
     notes.append(f"{words} of {len(columns):,} numbers. {way_out}")
@@ -259,10 +258,7 @@ def _turned(frame, notes):
 
 
 def _long(frame, columns, notes):
-    """Return a row for each cell of some columns that holds something, line by line.
-
-    What names a line is its text, or its year.
-    """
+    """Return a row for each cell of these columns, named by the text or the year of its line."""
     others = frame.drop(columns=columns)
     keep = others.select_dtypes(exclude="number").columns.tolist()
     keep = keep or [c for c in others if c.lower() == "year"]

@@ -48,7 +48,6 @@ if keras.backend.backend() != "tensorflow":
         f"{keras.backend.backend()!r}. Set it to 'tensorflow' and restart the kernel."
     )
 
-
 _all_reduce = tf.distribute.ReplicaContext.all_reduce
 
 

@@ -47,3 +47,10 @@ if keras.backend.backend() != "tensorflow":
         "`helpers` needs Keras on TensorFlow. Received: KERAS_BACKEND="
         f"{keras.backend.backend()!r}. Set it to 'tensorflow' and restart the kernel."
     )
+
+# Without a `tf.distribute` strategy there is one replica: sum and mean are the value itself.
+# TensorFlow would keep the graph that asks for it, Keras' training step, for ever.
+_all_reduce = tf.distribute.ReplicaContext.all_reduce
+tf.distribute.ReplicaContext.all_reduce = lambda self, reduce_op, value, options=None: (
+    _all_reduce(self, reduce_op, value, options) if tf.distribute.has_strategy() else value
+)

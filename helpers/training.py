@@ -162,12 +162,6 @@ def epoch_program(model, tensors, idle, training=True):
     loss_tracker = model.metrics[0]
     sequences = engine.returns_sequences(model)
 
-    def apply(gradients):
-        # In a replica, TensorFlow would sum up its one gradient, and keep the graph for ever.
-        tf.distribute.get_replica_context().merge_call(
-            lambda _: model.optimizer.apply(gradients, model.trainable_variables)
-        )
-
     def update(inputs, targets, mask, counts, states):
         with tf.GradientTape() as tape:
             window = step(inputs, states, mask, training=training)
@@ -176,7 +170,8 @@ def epoch_program(model, tensors, idle, training=True):
             loss = model.compute_loss(x=inputs, y=targets, y_pred=outputs, training=training)
             scaled = model.optimizer.scale_loss(loss)
         if training:
-            apply(tape.gradient(scaled, weights))
+            gradients = tape.gradient(scaled, weights)
+            model.optimizer.apply(gradients, model.trainable_variables)
         loss_tracker.update_state(loss, sample_weight=tf.shape(inputs)[0])
         model.compute_metrics(inputs, targets, outputs, tf.cast(counts, outputs.dtype))
         return window.states

@@ -576,3 +576,23 @@ def test_a_model_that_is_gone_takes_its_programs_along(make_rnn, ragged):
     assert graphs() > before
     del model
     assert graphs() <= before
+
+
+def test_a_model_that_plain_keras_trained_takes_its_programs_along():
+    """TensorFlow keeps the graph of a `tf.custom_gradient`, such as a sum over replicas."""
+    before, model = graphs(), keras.Sequential([keras.Input((None, 2)), keras.layers.LSTM(3)])
+    model.compile("adam", "mse")
+    model.fit(np.ones((4, 5, 2)), np.ones((4, 3)), verbose=0)
+    assert graphs() > before
+    del model
+    assert graphs() <= before
+
+
+def test_a_sum_over_replicas_is_left_to_a_strategy_of_ones_own():
+    """Only without one is it the value itself."""
+    one = tf.constant(1.0)
+    whole = lambda: tf.distribute.get_replica_context().all_reduce("SUM", one)  # noqa: E731
+    assert tf.distribute.get_strategy().run(whole) is one
+    own = tf.distribute.OneDeviceStrategy("CPU:0").run(whole)
+    assert own is not one
+    assert own == one

@@ -1,6 +1,7 @@
 """What does full length cost? Answers, time, memory and padding in pictures, and the exercises."""
 
 import time
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from helpers.explorers import (
 )
 from helpers.models import build_rnn
 from helpers.training import epoch_mebibytes
-from helpers.windows import bucket_by_length, length_mask, split_windows
+from helpers.windows import bucket_by_length, length_mask
 
 COST_POSITIONS = [
     Position(
@@ -179,7 +180,7 @@ def measure_costs(series, *, steps, batch_size):
         and all that backpropagation keeps of a window.
     """
     series = check.array(series, "series", ("batch", "timesteps", "features"))
-    rows, timesteps, _ = series.shape
+    rows, timesteps, features = series.shape
     steps = check.steps(steps, timesteps)
     batch_size = check.whole_number("batch_size", batch_size, maximum=rows)
     if rows % batch_size:
@@ -187,26 +188,25 @@ def measure_costs(series, *, steps, batch_size):
             f"`batch_size` must divide the {rows} rows of `series`, so that all batches are equal. "
             f"Received: batch_size={batch_size}."
         )
-    whole, windows = split_windows(series, timesteps), split_windows(series, steps)
-    beside = [array.reshape(1, -1, *array.shape[2:]) for array in windows]
+    n_windows = -(-timesteps // steps)
+    shapes = (1, rows, timesteps), (n_windows, rows, steps), (1, n_windows * rows, steps)
+    smalls = batch_size, batch_size, rows
     costs = []
-    for layout, (inputs, mask), small in zip(
-        _LAYOUTS, (whole, windows, beside), (batch_size, batch_size, rows), strict=True
-    ):
-        for batch, size in zip(_BATCHES, (inputs.shape[1], small), strict=True):
-            costs.append(_measure(layout, batch, inputs, mask, size))
+    for layout, (n, large, length), small in zip(_LAYOUTS, shapes, smalls, strict=True):
+        for batch, size in zip(_BATCHES, (large, small), strict=True):
+            mebibytes = _mebibytes(n, size, length, features)
+            turns = large // size * n * length
+            costs.append(Cost(layout, batch, size, size * length, turns, mebibytes))
             print(f"measured: {layout}, {size} {plural('row', size)} at a time", flush=True)
     return costs
 
 
-def _measure(layout, batch, inputs, mask, size):
-    n_windows, rows, steps, features = inputs.shape
+@cache  # TensorFlow keeps what it compiles
+def _mebibytes(n_windows, rows, steps, features):
     model = build_rnn(_UNITS, features=features)
     model.compile("adam", "mse")
-    targets = np.zeros((n_windows, size, steps, 1), "float32")
-    mebibytes = epoch_mebibytes(model, inputs[:, :size], targets, mask=mask[:, :size])
-    turns = rows // size * n_windows * steps
-    return Cost(layout, batch, size, size * steps, turns, mebibytes)
+    windows = np.zeros((n_windows, rows, steps, features), "float32")
+    return epoch_mebibytes(model, windows, windows[..., :1])
 
 
 def explore_cost(costs, *, positions=()):

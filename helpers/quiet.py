@@ -4,6 +4,7 @@ Modules that need Keras take it from here: TensorFlow 2.21 prints start-up lines
 whatever `TF_CPP_MIN_LOG_LEVEL` says, and Jupyter shows them in red.
 """
 
+import gc
 import logging
 import os
 from importlib.metadata import version
@@ -54,3 +55,7 @@ _all_reduce = tf.distribute.ReplicaContext.all_reduce
 tf.distribute.ReplicaContext.all_reduce = lambda self, reduce_op, value, options=None: (
     _all_reduce(self, reduce_op, value, options) if tf.distribute.has_strategy() else value
 )
+
+# Python looks for garbage once a quarter as much as is kept has come new: a model has many graphs.
+gc.freeze()  # what is loaded by now no longer counts
+gc.collect()

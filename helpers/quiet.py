@@ -56,6 +56,7 @@ tf.distribute.ReplicaContext.all_reduce = lambda self, reduce_op, value, options
     _all_reduce(self, reduce_op, value, options) if tf.distribute.has_strategy() else value
 )
 
-# Python looks for garbage once a quarter as much as is kept has come new: a model has many graphs.
-gc.freeze()  # what is loaded by now no longer counts
+# Python looks through everything for garbage once a quarter of what is kept is new. What is loaded
+# by now no longer counts, so that models that are gone, with many graphs, go earlier.
+gc.freeze()
 gc.collect()

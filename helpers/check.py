@@ -118,7 +118,8 @@ def array(values, name, axes, *, hint="", finite=True):
     if values.ndim != len(axes) or 0 in values.shape:
         way_out = "" if values.ndim == len(axes) else hint
         raise ValueError(
-            f"`{name}` must have {len(axes)} axes: ({', '.join(axes)}), none of them empty. "
+            f"`{name}` must have {len(axes)} ax{'i' if len(axes) == 1 else 'e'}s: "
+            f"({', '.join(axes)}), none of them empty. "
             f"Received: an array of shape {values.shape}. {way_out}".rstrip()
         )
     if finite and not _all_finite(values):
@@ -170,7 +171,7 @@ def numbers(name, values, *, hint=""):
     if values.dtype.kind not in "iuf":
         way_out = hint if values.dtype == object else "Convert with `.astype('float32')`."
         if values.dtype == object and not values.ndim:  # a dataset, say
-            way_out = f"A {kind} is no array: put its numbers into one first."
+            way_out = f"A {kind} is no array: put its numbers into one first. {hint}"
         raise TypeError(
             f"`{name}` must hold real numbers. Received: dtype {values.dtype}. {way_out}".rstrip()
         )

@@ -148,7 +148,7 @@ def test_padding_shows_each_sequence_up_to_the_longest_of_its_batch():
 
 
 def test_no_lengths_are_refused(assert_refused):
-    assert_refused(lambda: explore_padding([]), ValueError, "`lengths` must have 1 axes: (batch)")
+    assert_refused(lambda: explore_padding([]), ValueError, "`lengths` must have 1 axis: (batch)")
 
 
 @pytest.mark.parametrize(

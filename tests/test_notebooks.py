@@ -136,6 +136,12 @@ def test_the_answer_to_a_question_is_stored_collapsed_and_its_verdict_folded(new
         assert after.source.startswith("<details><summary>What happened</summary>"), cell.source
 
 
+def test_what_is_tagged_as_an_answer_further_down_is_stored_collapsed(new_form):
+    for cell in code_cells(new_form):
+        if "answers-a-question" in cell.metadata.get("tags", []):
+            assert cell.metadata.get("jupyter") == {"outputs_hidden": True}, cell.source
+
+
 @pytest.mark.parametrize("path", NEW_FORM, ids=lambda p: p.stem)
 def test_the_first_line_of_a_collapsed_output_gives_nothing_away(path):
     """JupyterLab shows it in the placeholder: the words of an explorer, too."""

@@ -210,7 +210,7 @@ def test_a_mark_goes_with_the_next_drawing():
         ),
         (lambda: plots.plot_states(STATES, ax=3), TypeError, ("`ax`", "int", "new_axes()")),
         (lambda: plots.plot_reach(SHARES, SHARES[1:]), ValueError, ("`gradient`", "11 timesteps")),
-        (lambda: plots.plot_reach(STATES, SHARES), ValueError, ("`state`", "1 axes: (timesteps)")),
+        (lambda: plots.plot_reach(STATES, SHARES), ValueError, ("`state`", "1 axis: (timesteps)")),
         (lambda: plots.plot_reach(SHARES, SHARES, steps=0), ValueError, ("`steps`", "steps=0")),
         (lambda: plots.plot_reach(SHARES, SHARES, at=12), ValueError, ("`at`", "at=12")),
     ],

@@ -7,6 +7,7 @@ from functools import cache
 from itertools import pairwise
 
 import numpy as np
+from matplotlib.patheffects import withStroke
 
 from helpers import plots
 from helpers.exercises import AnswerError, answer_of, feedback
@@ -95,8 +96,12 @@ def _plot_batches(windows, ax):
     for i, style in enumerate(_STYLES.values()):
         plots.add_cells(ax, (starts == i).T, style)
     place = {"ha": "center", "va": "center", "fontsize": plots.FONT - 1, "gid": plots.DRAWN}
+    faces = [style["facecolor"] for style in _STYLES.values()]
     for (k, row), window in np.ndenumerate(windows):
-        ax.text(k, row, str(window), color="white" if starts[k, row] == 1 else "black", **place)
+        i = starts[k, row]
+        text = ax.text(k, row, str(window), color="white" if i == 1 else "black", **place)
+        # Dots of the hatch would spoil the digits.
+        text.set_path_effects([withStroke(linewidth=3, foreground=faces[i])])
     plots.add_legend(ax, **_STYLES)
 
 

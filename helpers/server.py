@@ -24,5 +24,6 @@ def _jupyter_server_extension_points():
 
 def _load_jupyter_server_extension(app):
     app.web_app.settings["kernel_websocket_connection_class"] = _PromptConnection
-    for lab in app.extension_manager.extension_apps.get("jupyterlab", ()):
-        lab.extra_labextensions_path = [str(Path(__file__).with_name("labextensions"))]
+    for name in ("jupyterlab", "notebook"):
+        for front_end in app.extension_manager.extension_apps.get(name, ()):
+            front_end.extra_labextensions_path = [str(Path(__file__).with_name("labextensions"))]

@@ -26,7 +26,7 @@ from tools.lab import (
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
-ACCESS = LESSONS if os.environ.get("ACCESS") else ["00_which_steps.ipynb"]
+ACCESS = LESSONS if os.environ.get("ACCESS") else ["02_reach.ipynb"]
 SCREENSHOTS = ROOT / "build" / "screenshots"
 
 # Pictures without words of their own.

@@ -1,5 +1,5 @@
-// JupyterLab 4.6 shows a picture of an output without alt text. Here it gets its cell's ("alt" in the metadata),
-// else the words that the output itself has for it: those of an explorer, for one.
+// JupyterLab 4.6 and Notebook 7 show a picture of an output without alt text. Here it gets its cell's ("alt" in
+// the metadata), else the words that the output itself has for it: those of an explorer, for one.
 const wordsFor = (app, picture) => {
   for (const { content } of app.shell.widgets("main"))
     for (const cell of content?.widgets ?? []) {

@@ -6,6 +6,7 @@ passes the state on from window to window, or starts each from zeros.
 """
 
 import warnings
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -139,7 +140,7 @@ def trace_masks(model, inputs):
         warnings.filterwarnings("ignore", ".* does not support masking ")
         tensors = [keras.ops.convert_to_tensor(x, entry.dtype) for entry, x in entries]
         try:
-            graph._run_through_graph(tensors, call_fn=follow)
+            graph._run_through_graph(tensors, lambda operation: partial(follow, operation))
         finally:
             for state, value in held:  # looking at masks changes nothing
                 state.assign(value)

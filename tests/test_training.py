@@ -206,6 +206,7 @@ def keras_loop(twin, inputs, targets, mask, *, carry):
         for x, y in zip(inputs, targets, strict=True):
             if not carry:
                 reset(twin)
+            twin.reset_metrics()  # Keras 3.15 does it by itself
             logs.append(twin.train_on_batch(x, y))
         weights.append(twin.get_weights())
         losses, errors = np.transpose(logs)

@@ -14,12 +14,16 @@ NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 
 def import_seconds(modules):
-    """Return s to import these modules, "a, b", in a new process; what Python takes is left out."""
+    """Return s to import these modules ("a, b") in a new process, without what Python takes."""
     bare, whole = (
-        median_seconds(lambda code=code: subprocess.run([sys.executable, "-c", code], check=True))
-        for code in ("", f"import {modules}")
+        median_seconds(lambda code=code: _run(code)) for code in ("", f"import {modules}")
     )
     return whole - bare
+
+
+def _run(code):
+    """Run a line in a new process; TensorFlow's start-up lines are not shown."""
+    subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, check=True)
 
 
 def compare_starts():

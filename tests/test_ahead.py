@@ -220,6 +220,8 @@ def test_what_does_not_fit_is_refused(assert_refused):
     refused = (ValueError, "`forecast` must have as many timesteps")
     assert_refused(lambda: ahead.explore_lag(some, np.ones(6)), *refused)
     assert_refused(lambda: ahead.show_paths(some, some), ValueError, "`pasts`")
+    pasts = np.ones((2, 4, 1))
+    assert_refused(lambda: ahead.show_paths(pasts, np.ones((3, 5))), ValueError, "`paths`")
     ragged = [[1.0], [1.0, 2.0]]
     assert_refused(lambda: ahead.rmse(some, ragged), ValueError, "`truth`", "unequal length")
     assert_refused(lambda: ahead.make_level(0), ValueError, "`timesteps`")

@@ -164,6 +164,9 @@ def test_what_are_no_windows_is_refused(assert_refused):
     assert_refused(lambda: forecast.by_heart(windows[0], targets, windows), ValueError, words)
     words = "`asked` must have 3 axes"
     assert_refused(lambda: forecast.by_heart(windows, targets, windows[0]), ValueError, words)
+    words = "`asked` must hold windows of the shape of `windows`"
+    for asked in (windows[:, :3], windows[:, :1], np.repeat(windows, 2, axis=-1)):
+        assert_refused(lambda x=asked: forecast.by_heart(windows, targets, x), ValueError, words)
 
 
 # --- the exercises ---------------------------------------------------------------------------

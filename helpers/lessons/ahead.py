@@ -164,6 +164,11 @@ def show_paths(pasts, paths):
     """
     pasts = check.array(pasts, "pasts", ("n", "steps", "features"))
     paths = check.array(paths, "paths", ("n", "ahead"))
+    if len(paths) != len(pasts):
+        raise ValueError(
+            f"`paths` must hold a row for each of the {len(pasts)} pasts. "
+            f"Received: an array of shape {paths.shape}."
+        )
     (ax,) = plots.new_axes(height=3.4)
     steps, ahead = pasts.shape[1], paths.shape[1]
 

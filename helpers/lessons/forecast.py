@@ -91,6 +91,11 @@ def by_heart(windows, targets, asked):
             f"`targets` must have an entry for each of the {len(windows)} windows. "
             f"Received: an array of shape {targets.shape}."
         )
+    if asked.shape[1:] != windows.shape[1:]:
+        raise ValueError(
+            f"`asked` must hold windows of the shape of `windows`, {windows.shape[1:]}: else one "
+            f"would be broadcast. Received: an array of shape {asked.shape}."
+        )
     nearest = [((windows - one) ** 2).sum(axis=(1, 2)).argmin() for one in asked]
     return targets[nearest]
 

@@ -49,6 +49,9 @@ if keras.backend.backend() != "tensorflow":
         f"{keras.backend.backend()!r}. Set it to 'tensorflow' and restart the kernel."
     )
 
+if not keras.__version__.startswith("3.15."):
+    print(f"The lessons are about Keras 3.15. For {keras.__version__}, see Versions in the README.")
+
 # Without a `tf.distribute` strategy there is one replica: sum and mean are the value itself.
 # TensorFlow would keep the graph that asks for it, Keras' training step, for ever.
 _all_reduce = tf.distribute.ReplicaContext.all_reduce

@@ -114,6 +114,14 @@ def test_what_runs_here_is_what_is_pinned(name):
     assert version(name) == _pinned(name)
 
 
+@pytest.mark.parametrize("found", ["3.10.0", "3.15.1"])
+def test_another_keras_is_named_where_it_is_loaded(found):
+    code = f"import keras; keras.__version__ = {found!r}; import helpers.quiet"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    words = f"The lessons are about Keras 3.15. For {found}, see Versions in the README.\n"
+    assert ran.stdout == ("" if found.startswith("3.15.") else words)
+
+
 def test_the_server_sends_at_once_what_a_kernel_says():
     app = mock.Mock(web_app=mock.Mock(settings={}), extension_manager=mock.Mock(extension_apps={}))
     server._load_jupyter_server_extension(app)

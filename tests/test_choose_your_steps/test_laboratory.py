@@ -52,6 +52,15 @@ def test_at_first_it_knows_the_best_baseline(lab):
             call()
 
 
+@pytest.mark.parametrize(
+    "unit", [np.ones((4, 3, 5, 1)), "tides a\nday " * 50], ids=["array", "long"]
+)
+def test_a_unit_leaves_room_for_the_picture(task, unit):
+    label = explore_steps(task, unit=unit).figure.axes[0].get_ylabel()
+    assert len(label) < 80
+    assert "\n" not in label
+
+
 def test_each_length_is_measured_carried_and_reset_and_asked_in_three_ways(lab, shown):
     before, *_ = shown(lab)
     train(lab, 4, 1, 500)  # 500 is longer than what there is to train on

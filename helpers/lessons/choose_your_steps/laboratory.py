@@ -35,7 +35,7 @@ def explore_steps(task, *, unit=""):
     What was measured before a stop stays, and is not measured again.
     """
     check_made("task", task, Task, "forecast_task")
-    return _Laboratory(task, str(unit))
+    return _Laboratory(task, " ".join(str(unit).split())[:60])
 
 
 class _Laboratory(Explorer):

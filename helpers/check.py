@@ -52,12 +52,13 @@ def flag(name, value):
 
 def listed(name, values, of):
     """Return `values` as a list with at least one entry; `of` says what it lists."""
-    if isinstance(values, (str, bytes, dict)) or not hasattr(values, "__iter__"):
-        raise TypeError(f"`{name}` must be a list of {of}. Received: {name}={values!r}.")
-    values = list(values)
-    if not values:
+    try:
+        found = list(None if isinstance(values, (str, bytes, dict)) else values)
+    except Exception:  # it is no list, or one without entries yet, as Keras' symbolic tensors
+        raise TypeError(f"`{name}` must be a list of {of}. Received: {name}={values!r}.") from None
+    if not found:
         raise ValueError(f"`{name}` must hold at least one of {of}. Received: an empty list.")
-    return values
+    return found
 
 
 def steps(steps, longest):

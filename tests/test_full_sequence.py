@@ -18,6 +18,7 @@ from helpers.lessons.full_sequence import (
     seconds,
     show_answers,
 )
+from helpers.quiet import keras
 from helpers.windows import bucket_by_length, pad_batch
 from tests.exercises import ExerciseTests
 
@@ -116,6 +117,7 @@ def test_costs_are_drawn_and_read_out():
     [
         ([], ValueError, "`costs` must hold at least one of the results"),
         (3, TypeError, "`costs` must be a list of the results"),
+        (keras.Input((3,)), TypeError, "`costs` must be a list of the results"),
         ([1, 2], TypeError, "`costs[0]` must be a Cost, as `measure_costs` gives"),
         (COSTS[1:], ValueError, "costs without ('full length', 'large')"),
     ],

@@ -101,7 +101,7 @@ def test_private_names_stay_in_their_module():
 
 
 def test_the_core_is_small_enough_to_be_read_in_an_evening():
-    assert sum(map(lines, CORE)) <= 3013  # 2,700, numbers, saved pages and progress
+    assert sum(map(lines, CORE)) <= 3014  # 2,700, numbers, saved pages and progress
 
 
 def test_the_core_has_few_public_names():

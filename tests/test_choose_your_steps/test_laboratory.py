@@ -61,9 +61,10 @@ def test_a_unit_leaves_room_for_the_picture(task, unit):
     assert "\n" not in label
 
 
-def test_each_length_is_measured_carried_and_reset_and_asked_in_three_ways(lab, shown):
+def test_each_length_is_measured_carried_and_reset_and_asked_in_three_ways(lab, shown, capsys):
     before, *_ = shown(lab)
     train(lab, 4, 1, 500)  # 500 is longer than what there is to train on
+    assert capsys.readouterr().out == "Left out, for 95 is the longest here: [500].\n"
     assert lab.trained == [(4, CARRIED), (4, CUT), (1, CARRIED), (1, CUT)]
     png, alt, said, words = shown(lab)
     assert png != before

@@ -460,6 +460,19 @@ def test_an_array_and_a_frame_go_in_without_a_file():
     assert len(frame.columns) == 1
 
 
+def test_a_frame_with_other_titles_than_text_is_taken():
+    values = np.random.default_rng(0).normal(size=12)
+    frame = pd.DataFrame({0: ["a"] * 6 + ["b"] * 6, 1: values, ("rain", 2): values, None: 3.0})
+    roles = guess_roles(frame)
+    assert roles == (["1", "rain 2"], ["0"], [])
+    assert "a sequence for each '0'" in describe_reading(frame, roles)
+    for wanted in ("1", 1):
+        made = make_sequences(frame, [wanted], id=[0])
+        np.testing.assert_array_equal(np.concatenate(made.sequences)[:, 0], values)
+    twice = pd.DataFrame(np.stack([values, -values], axis=1), columns=["x", "x"])
+    assert guess_roles(twice).values == ["x", "x (2)"]
+
+
 def test_nothing_changes_the_frame_that_is_passed():
     frame = pd.DataFrame({"x": [1.0, None, 3.0], "id": ["a", "a", "a"]})
     before = frame.copy()

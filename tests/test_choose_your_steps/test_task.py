@@ -107,10 +107,10 @@ def test_the_change_is_forecast_and_the_error_keeps_its_unit(series):
     (note,) = level.notes
     assert "There may be a trend, or a random walk: `difference=True`" in note
     assert change.notes == []
-    months = (
-        400 + 0.7 * np.arange(300) + 180 * np.sin(np.arange(300) * np.pi / 6)
-    )  # a season hides it
+    months = np.arange(300)
+    months = 400 + 0.7 * months + 180 * np.sin(months * np.pi / 6)  # a season hides it
     assert forecast_task([months[:, None]]).notes == [note]
+    assert forecast_task([months[:96, None]]).notes == [note]  # of eight years, five train
     assert forecast_task([series[:, None]]).notes == []
 
 

@@ -50,8 +50,10 @@ class _Laboratory(Explorer):
         super().__init__(self._new_figure(), controls, self._draw, **options)
 
     def train(self, steps):
-        """Measure these window lengths in the background; too long ones are left out."""
+        """Measure these window lengths in the background; too long ones are left out, and said."""
         steps = [check.whole_number("steps", n) for n in check.listed("steps", steps, "lengths")]
+        if longer := [n for n in steps if n > self._longest]:
+            print(f"Left out, for {self._longest} is the longest here: {longer}.")
         self.trainer.start([n for n in steps if n <= self._longest] or [self._longest])
 
     @property

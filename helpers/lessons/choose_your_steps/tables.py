@@ -75,6 +75,8 @@ def read_table(source):
         raise refusal("`source` must be the path of a file", received, way_out)
     if isinstance(source, (bytes, bytearray)):
         return _from_bytes(bytes(source), "source")
+    if isinstance(source, pd.DataFrame) and "name" in source.attrs:  # as this returns it
+        return source
     if isinstance(source, (pd.DataFrame, pd.Series)):
         return _from_frame(pd.DataFrame(source), "table")
     try:
@@ -123,7 +125,7 @@ def _from_frame(frame, name):
 
 def guess_roles(table):
     """Guess which columns hold values (at most twelve), name the sequence, and say when."""
-    check_made("table", table, pd.DataFrame, "read_table")
+    table = read_table(check_made("table", table, pd.DataFrame, "read_table"))
     kinds = {column: _kind(table, column) for column in table}
     numeric = [c for c, kind in kinds.items() if kind not in ("text", "date", "clock")]
     if not numeric or len(table) < 2:
@@ -147,7 +149,7 @@ def guess_roles(table):
 
 def describe_reading(table, roles):
     """Say in one sentence how a table is read, to be agreed to before anything is trained."""
-    check_made("table", table, pd.DataFrame, "read_table")
+    table = read_table(check_made("table", table, pd.DataFrame, "read_table"))
     check_made("roles", roles, Roles, "guess_roles")
     columns = {column for column in table if _kind(table, column) == "number"}
     left, used = len(columns.difference(*roles)), len(roles.values)
@@ -265,7 +267,7 @@ def make_sequences(table, values, *, id=(), time=(), fill_gaps=False):
     `values`, `id` and `time` list the columns that hold the features, name the sequence, say when.
     `fill_gaps` fills gaps with the value before.
     """
-    table = table if isinstance(table, pd.DataFrame) else read_table(table)
+    table = read_table(table)
     roles = {"values": values, "id": id, "time": time}
     values, id, time = (_columns(table, role, columns) for role, columns in roles.items())
     check.flag("fill_gaps", fill_gaps)
@@ -297,7 +299,8 @@ def make_sequences(table, values, *, id=(), time=(), fill_gaps=False):
 
 def _columns(table, role, columns):
     columns = list(columns) if isinstance(columns, (list, tuple, pd.Index)) else [columns]
-    wrong = [c for c in columns if not isinstance(c, (str, int)) or c not in list(table.columns)]
+    columns = [str(c) if isinstance(c, int) else c for c in columns]  # a title is text
+    wrong = [c for c in columns if not isinstance(c, str) or c not in table]
     if wrong or (role == "values" and not columns):
         rule = f"`{role}` must name columns of {_name(table)}: {_listed(table.columns)}"
         raise refusal(rule, repr(wrong[0]) if wrong else "none", "Choose from these")
@@ -323,7 +326,7 @@ def _numbers(table, values, fill_gaps, notes):
         received += f", the first of {len(bad):,} such cells" if len(bad) > 1 else ""
         if not fill_gaps:
             rule = f"`{_name(table)}` must hold a number in each row of {quoted(column)}"
-            way_out = "Pass `fill_gaps=True` to fill them with the value before, or other columns"
+            way_out = "`make_sequences` fills them with the value before if `fill_gaps=True`"
             raise refusal(rule, received, way_out)
         notes.append(f"What is no number in {quoted(column)} counts as a gap: {received}.")
     return found

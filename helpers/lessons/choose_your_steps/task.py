@@ -156,7 +156,7 @@ def _has_trend(known):
     shares = []
     for x in known:
         season = _season(x) or 1
-        if 8 * season <= len(x):
+        if 4 * season <= len(x):
             x = np.convolve(x, np.full(season, 1 / season), "valid")
         if len(x) >= 20 and np.ptp(x) > 1e-9 * np.abs(x).max():
             shares.append(np.corrcoef(np.arange(len(x)), x)[0, 1] ** 2)

@@ -40,10 +40,11 @@ def refusal(rule, received, way_out):
 
 
 def check_made(name, value, kind, maker):
-    """Raise unless `value` is of the kind that `maker` returns."""
+    """Return `value` if it is of the kind that `maker` returns."""
     if not isinstance(value, kind):
         rule = f"`{name}` must be of `{maker}`"
         raise refusal(rule, type(value).__name__, "Pass what it returns")
+    return value
 
 
 def quoted(cell):

@@ -220,6 +220,10 @@ def test_what_does_not_fit_is_refused(assert_refused):
     refused = (ValueError, "`forecast` must have as many timesteps")
     assert_refused(lambda: ahead.explore_lag(some, np.ones(6)), *refused)
     assert_refused(lambda: ahead.show_paths(some, some), ValueError, "`pasts`")
+    task = ahead.task_of(ahead.LEVEL, 0)
+    assert_refused(lambda: ahead.train_forecaster(task, "a", seed=0), TypeError, "`outputs`")
+    assert_refused(lambda: ahead.train_forecaster(task, 1, seed=[]), TypeError, "`seed`")
+    assert ahead.rmse(np.full(3, 1e300), np.ones(3)) == np.inf
     pasts = np.ones((2, 4, 1))
     assert_refused(lambda: ahead.show_paths(pasts, np.ones((3, 5))), ValueError, "`paths`")
     ragged = [[1.0], [1.0, 2.0]]

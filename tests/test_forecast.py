@@ -158,6 +158,10 @@ def test_the_positions_show_what_they_say_and_cut_no_legend_off(split, sampling)
     assert int(leaked) >= int(tests) - 1
 
 
+def test_an_error_too_large_for_a_float_is_infinite():
+    assert forecast.rmse(1e300, -1.0) == np.inf
+
+
 def test_what_are_no_windows_is_refused(assert_refused):
     windows, targets = sliding_windows(WALKS[0][:30], 4)
     words = "`windows` must have 3 axes"

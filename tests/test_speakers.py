@@ -292,6 +292,8 @@ def test_a_sequence_is_needed_and_room_for_it(reader, sequence, assert_refused):
 
     assert_refused(explore(sequence[None]), ValueError, "`sequence` must have 2 axes")
     assert_refused(explore(sequence, timesteps=4), ValueError, "`timesteps`", "5")
+    words = "`model` must be a keras.Sequential"
+    assert_refused(lambda: speakers.explore_gradient(set(), sequence), TypeError, words)
     assert_refused(lambda: speakers.build_reader(seed=-1), ValueError, "`seed`")
     assert_refused(lambda: speakers.explore_speakers([sequence]), TypeError, "`vowels`")
 

@@ -89,6 +89,8 @@ def task_of(subject, seed):
 
 def train_forecaster(task, outputs, *, seed):
     """Train an LSTM for the next `outputs` values at once, as the notebook does."""
+    outputs = check.whole_number("outputs", outputs)
+    seed = check.whole_number("seed", seed, minimum=0)
     keras.utils.set_random_seed(seed)
     ahead = range(1, outputs + 1)
     windows, targets = sliding_windows(task.series[: task.border], task.steps, horizon=ahead)
@@ -140,7 +142,8 @@ def rmse(forecasts, truth):
             f"`forecasts` must have the shape {truth.shape} of `truth`, or one column. "
             f"Received: an array of shape {forecasts.shape}."
         )
-    return np.sqrt(np.mean((forecasts - truth) ** 2, axis=0))
+    with np.errstate(over="ignore"):  # beyond 1e154 it is infinite
+        return np.sqrt(np.mean((forecasts - truth) ** 2, axis=0))
 
 
 @cache

@@ -75,7 +75,8 @@ def rmse(forecast, truth):
             f"`truth` must have the shape of `forecast`, {forecast.shape}: else one would be "
             f"broadcast. Received: an array of shape {truth.shape}."
         )
-    return np.sqrt(np.mean((forecast - truth) ** 2))
+    with np.errstate(over="ignore"):  # beyond 1e154 it is infinite
+        return np.sqrt(np.mean((forecast - truth) ** 2))
 
 
 def by_heart(windows, targets, asked):
@@ -96,7 +97,8 @@ def by_heart(windows, targets, asked):
             f"`asked` must hold windows of the shape of `windows`, {windows.shape[1:]}: else one "
             f"would be broadcast. Received: an array of shape {asked.shape}."
         )
-    nearest = [((windows - one) ** 2).sum(axis=(1, 2)).argmin() for one in asked]
+    with np.errstate(over="ignore"):
+        nearest = [((windows - one) ** 2).sum(axis=(1, 2)).argmin() for one in asked]
     return targets[nearest]
 
 

@@ -73,15 +73,8 @@ def build_reader(*, seed, mask=False, cell="lstm"):
     """Return the lesson's model, compiled, with the first weights that `seed` gives."""
     seed, mask = check.whole_number("seed", seed, minimum=0), check.flag("mask", mask)
     keras.utils.set_random_seed(seed)
-    reader = build_rnn(
-        48,
-        features=12,
-        outputs=9,
-        cell=cell,
-        mask_value=0.0 if mask else None,
-        return_sequences=False,
-        activation="softmax",
-    )
+    options = {"features": 12, "outputs": 9, "cell": cell, "mask_value": 0.0 if mask else None}
+    reader = build_rnn(48, **options, return_sequences=False, activation="softmax")
     adam = keras.optimizers.Adam(5e-3)
     reader.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return reader
@@ -257,6 +250,8 @@ def explore_gradient(model, sequence, *, timesteps=100, positions=()):
     timesteps : int
         The longest padding to offer; the slider starts there.
     """
+    if not isinstance(model, keras.Sequential):
+        raise TypeError(f"`model` must be a keras.Sequential. Received: {type(model).__name__}.")
     sequence = check.array(sequence, "sequence", ("timesteps", "features"))
     real = len(sequence)
     most = check.whole_number("timesteps", timesteps, minimum=real, maximum=1000)

@@ -92,6 +92,15 @@ def test_after_a_finding_the_next_call_meets_the_world_as_it_was(world):
     assert fuzz.fingerprint(world) == before
 
 
+def test_what_does_not_fit_is_never_taken_and_something_is_left():
+    name = "lessons.full_sequence.seconds"
+    rng, door = np.random.default_rng(0), fuzz.doors()[name]
+    calls = {fuzz.invent(rng, name, door) for _ in range(500)}
+    assert len(calls) > 50
+    for value in fuzz.NOT_FOR[f"{name}.function"]:
+        assert not [call for call in calls if call.startswith(f"{name}({value},")]
+
+
 def test_the_same_seed_makes_the_same_calls():
     def calls(seed):
         rng = np.random.default_rng(seed)

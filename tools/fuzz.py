@@ -323,7 +323,8 @@ def invent(rng, name, function):
     for parameter in rng.permutation(replaceable)[: rng.integers(0, 3)]:
         others = ODD if rng.random() < 0.8 else GOOD[rng.choice(list(GOOD))]
         unfit = NOT_FOR.get(parameter, ()) or NOT_FOR.get(f"{name}.{parameter}", ())
-        chosen[parameter] = str(rng.choice([value for value in others if value not in unfit]))
+        fit = [value for value in [*others, *ODD] if value not in unfit]
+        chosen[parameter] = str(rng.choice(fit[: len(others)]))
     parts = []
     for parameter in parameters.values():
         if parameter.name in chosen:

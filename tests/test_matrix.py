@@ -20,6 +20,7 @@ def test_a_stack_asks_for_its_own_versions_and_else_for_the_project_s():
         ("..\n12 passed, 1 skipped in 3.1s", "12 passed, 1 skipped (models)", True),
         ("F\n1 failed, 11 passed in 3.1s", "11 passed, 1 failed (models)", False),
         ("1 passed, 2 errors in 3.1s", "1 passed, 2 errors (models)", False),
+        ("2 passed in 63.10s (0:01:03)\nWords at the end", "2 passed (models)", True),
         ("ImportError", "nothing ran (models)", False),
     ],
 )

@@ -83,8 +83,9 @@ def seen(stack, tests):
 
 
 def summary(said, tests):
-    """Return what pytest says last, and which tests it ran."""
-    found = re.findall(r"\d+ (?:passed|failed|skipped|errors?)", said.strip().split("\n")[-1])
+    """Return pytest's last count, and which tests it ran."""
+    counts = [line for line in said.splitlines() if re.search(r"\d+ \w+.* in [\d.]+s", line)]
+    found = re.findall(r"\d+ (?:passed|failed|skipped|errors?)", " ".join(counts[-1:]))
     found.sort(key=lambda words: "passed" not in words)
     return f"{', '.join(found) or 'nothing ran'} ({', '.join(tests) or 'all tests'})"
 

@@ -1499,17 +1499,20 @@ def predict_makes_batches_to_fit():
 
 @claim(
     "`batch(4, drop_remainder=True)` drops the 2 of 10 rows that fill no batch, in every epoch "
-    "and without a warning."
+    "and without a warning; behind `shuffle`, another two each time."
 )
 def drop_remainder_drops_rows():
     full = tf.data.Dataset.from_tensor_slices((NUMBERS / 10, NUMBERS)).batch(4, drop_remainder=True)
     assert rows_of_epochs(full, epochs=2) == ([list(range(8))] * 2, [])
+    rows = tf.data.Dataset.from_tensor_slices((NUMBERS / 10, NUMBERS)).shuffle(10, seed=0)
+    drawn, _ = rows_of_epochs(rows.batch(4, drop_remainder=True), epochs=3)
+    assert len({tuple(sorted(epoch)) for epoch in drawn}) > 1
 
 
 @claim(
     "With `validation_steps=1`, each validation reads the first batch of the validation data, the"
     " same in every epoch, from arrays, a dataset and `dataset.repeat()`, while `steps_per_epoch`"
-    " goes on."
+    " goes on. A dataset that shuffles draws others each time."
 )
 def validation_starts_at_the_first_row():
     validation = NUMBERS / 10, NUMBERS + 100
@@ -1520,6 +1523,9 @@ def validation_starts_at_the_first_row():
         assert [epoch[-4:] for epoch in drawn] == [[100, 101, 102, 103]] * 3
         assert [epoch[:-4] for epoch in drawn] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
         assert said == []
+    shuffled = rows.unbatch().shuffle(10, seed=0).batch(4)
+    drawn, _ = rows_of_epochs(NUMBERS / 10, NUMBERS, validation_data=shuffled, **options)
+    assert len({tuple(epoch[-4:]) for epoch in drawn}) == 3
 
 
 @claim(
@@ -2037,12 +2043,13 @@ def recurrent_layers_lose_the_mask_with_a_warning():
 
 
 @claim(
-    "`Flatten`, `Reshape`, `Permute`, `MaxPooling1D`, `GlobalMaxPooling1D` and `Lambda` lose the "
-    "mask, each with a warning."
+    "`Flatten`, `Reshape`, `Permute`, `MaxPooling1D`, `GlobalMaxPooling1D`, `RMSNormalization` and "
+    "`Lambda` lose the mask, each with a warning."
 )
 def reshaping_and_pooling_layers_lose_the_mask_with_a_warning():
     lose = [layers.Flatten(), layers.Reshape((12, 3)), layers.Permute((1, 2))]
-    lose += [layers.MaxPooling1D(2), layers.GlobalMaxPooling1D(), layers.Lambda(lambda x: 2 * x)]
+    lose += [layers.MaxPooling1D(2), layers.GlobalMaxPooling1D(), layers.RMSNormalization()]
+    lose += [layers.Lambda(lambda x: 2 * x)]
     for layer in lose:
         mask, said = through(layer)
         assert mask is None, layer
@@ -2147,13 +2154,14 @@ def around_attention(norm):
 
 @claim(
     "`MultiHeadAttention` uses the mask and hands it on, and takes it off its input: `Add()([x, "
-    "attention(x, x)])` has none, without a warning."
+    "attention(x, x)])` has none, without a warning. While a functional model is built, it has one."
 )
 def attention_takes_the_mask_off_its_input():
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         model = around_attention(lambda x: x)
         added, attended = model(PADDED)
+    assert model.outputs[0]._keras_mask is not None
     assert [str(warning.message) for warning in said if LOST in str(warning.message)] == []
     assert getattr(added, "_keras_mask", None) is None
     assert np.array_equal(attended._keras_mask, MASK)
@@ -2626,9 +2634,9 @@ def a_sentence_mask_in_a_functional_model():
 
 @claim(
     "In `predict` and `fit`, a `TimeDistributed` layer goes wrong once its timesteps vary, "
-    "whatever the layer in it: with one row the answers are wrong, with four it is an error. Other "
-    "numbers of rows and words do no harm; `Input((3, …))` refuses another number of timesteps; "
-    "`run_eagerly=True` is right.",
+    "whatever the layer in it: with fewer rows than timesteps `predict` leaves some out, with more "
+    "it is an error. Other numbers of rows and words do no harm; `Input((3, …))` refuses another "
+    "number of timesteps; `run_eagerly=True` is right.",
     keras="<3.16",
 )
 def time_distributed_goes_wrong_when_its_timesteps_vary():
@@ -2648,6 +2656,10 @@ def time_distributed_goes_wrong_when_its_timesteps_vary():
         model = reader(None, words)
         assert off(model, x[:1]) < 1e-5
         assert off(model, x[:1, :2]) > 1e-3
+        model = reader(None, words)
+        assert off(model, x[:2]) < 1e-5
+        longer = np.concatenate([x[:2], x[2:]], axis=1)
+        assert model.predict(longer, verbose=0).shape[:2] == (2, 2)  # of six timesteps
         model = reader(None, words)
         assert off(model, x) < 1e-5
         with pytest.raises(tf.errors.InvalidArgumentError):

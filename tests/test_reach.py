@@ -2,6 +2,7 @@
 
 import _thread
 import re
+import signal
 import threading
 
 import numpy as np
@@ -184,10 +185,13 @@ def test_training_can_be_stopped_and_leaves_no_result(parts, monkeypatch):
     assert (60, "carried", 0) not in explorer.errors
 
 
-def test_interrupting_the_kernel_stops_training(parts, monkeypatch):
+def test_interrupting_the_kernel_stops_training(parts, monkeypatch, request):
     explorer, button, _, status = parts
     monkeypatch.setattr(reach, "EPOCHS", 1_000_000)
     explorer.controls["steps"].value = 60
+    # A shell's background processes ignore it, and would train for ever.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     threading.Timer(1.0, _thread.interrupt_main).start()  # as a signal does it
     explorer.train()
     assert "Stopped." in status.value
